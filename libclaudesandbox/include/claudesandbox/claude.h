@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLAUDESANDBOX_CLAUDE_H
+#define CLAUDESANDBOX_CLAUDE_H
+
+#include <claudesandbox/common.h>
+#include <claudesandbox/exec.h>
+
+CSB_BEGIN_DECLS
+
+typedef struct csb_claude_options {
+    size_t size;                 /* sizeof(csb_claude_options); CSB_CLAUDE_OPTIONS_INIT sets it */
+    const char *const *args;     /* for claude, after its name; ends in NULL; may be NULL */
+    const char *prompt;          /* NULL: none; else claude runs headless (-p) on it */
+    const char *permission_mode; /* NULL: bypassPermissions, unless args choose one */
+    const char *const *env;      /* as in csb_exec_options, on top of what is passed by itself:
+                                    Claude's credentials and endpoint (ANTHROPIC_API_KEY,
+                                    ANTHROPIC_AUTH_TOKEN, CLAUDE_CODE_OAUTH_TOKEN,
+                                    ANTHROPIC_BASE_URL, ...), locale, time zone and terminal */
+    int stdin_fd;                /* -1: /dev/null */
+    int stdout_fd;               /* -1: /dev/null */
+    int stderr_fd;               /* -1: /dev/null */
+    unsigned flags;              /* 0 or CSB_EXEC_TTY */
+    int timeout_ms;              /* 0 or less: none */
+} csb_claude_options;
+
+#define CSB_CLAUDE_OPTIONS_INIT {sizeof(csb_claude_options), NULL, NULL, NULL, NULL, 0, 1, 2, 0, 0}
+
+/*
+ * Runs Claude Code in the guest, in the project's directory, and waits for it. An
+ * ANTHROPIC_BASE_URL that names the host's loopback is carried into the guest, that port and no
+ * other.
+ *
+ * ret: claude's exit status.
+ *
+ * Errors: as csb_vm_exec().  Blocks.  Since: 0.1
+ */
+CSB_API int csb_vm_exec_claude(csb_vm *vm, const csb_claude_options *opts, csb_exit *ret,
+                               csb_error **err);
+
+CSB_END_DECLS
+
+#endif

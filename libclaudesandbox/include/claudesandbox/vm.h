@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLAUDESANDBOX_VM_H
+#define CLAUDESANDBOX_VM_H
+
+#include <claudesandbox/common.h>
+#include <claudesandbox/context.h>
+#include <claudesandbox/error.h>
+
+CSB_BEGIN_DECLS
+
+/* A machine of ours. The handle is not the machine: freeing it changes nothing. */
+typedef struct csb_vm csb_vm;
+
+/* Some machines, see csb_vm_list(). */
+typedef struct csb_vm_list csb_vm_list;
+
+/* A directory of the host that the machine sees. */
+typedef struct csb_mount {
+    const char *host_path;  /* an existing directory */
+    const char *guest_path; /* absolute; NULL: the same as on the host */
+    int writable;           /* 0: read-only, enforced by the host */
+} csb_mount;
+
+enum { CSB_VM_STOPPED = 1, CSB_VM_STARTING = 2, CSB_VM_RUNNING = 3, CSB_VM_BROKEN = 4 };
+
+enum {
+    CSB_VM_FORCE_MOUNT = 1 << 0 /* lets project_dir be the home directory */
+};
+
+typedef struct csb_vm_options {
+    size_t size;              /* sizeof(csb_vm_options); CSB_VM_OPTIONS_INIT sets it */
+    const char *name;         /* NULL: made from project_dir */
+    const char *project_dir;  /* mounted writable at the same path; NULL: none, name is needed */
+    const char *settings_dir; /* Claude's settings, mounted writable; NULL: none */
+    int cpus;                 /* 0: the template's or a default that fits the machine */
+    uint64_t memory_bytes;    /* 0: likewise */
+    uint64_t disk_bytes;      /* 0: likewise */
+    const csb_mount *mounts;  /* further mounts, n_mounts of them */
+    size_t n_mounts;
+    unsigned flags;           /* CSB_VM_FORCE_MOUNT */
+} csb_vm_options;
+
+#define CSB_VM_OPTIONS_INIT {sizeof(csb_vm_options), NULL, NULL, NULL, 0, 0, 0, NULL, 0, 0}
+
+/*
+ * Reads a size as people write it: "4GiB", "512M", "1.5G", "2147483648". Units are powers of 1024.
+ *
+ * Errors: CSB_EINVAL.  Does not block.  Since: 0.1
+ */
+CSB_API int csb_size_parse(const char *text, uint64_t *ret, csb_error **err);
+
+/*
+ * Makes a machine from a template; it is stopped then. Where the engine needs an image first, that
+ * is made too, once (minutes; see csb_progress_fn).
+ *
+ * template_path: a Lima template (YAML). NULL: the engine's own image (qemu); lima needs one.
+ * opts: name or project_dir must be given.
+ *
+ * Errors: CSB_EINVAL (bad options; a template that can't be read, with line and column),
+ * CSB_EEXISTS (the project or the name has a machine), CSB_ENOENGINE, CSB_EENGINE, CSB_ENOTSUP
+ * (the template asks for what the engine can't do), CSB_EBUSY, CSB_ETIMEOUT, CSB_ECANCELED,
+ * CSB_ESYSTEM, CSB_ENOMEM. After an error nothing of the machine is left.  Blocks.  Since: 0.1
+ */
+CSB_API int csb_vm_create(csb_ctx *ctx, const char *template_path, const csb_vm_options *opts,
+                          csb_vm **ret, csb_error **err);
+
+/*
+ * Makes a machine as a copy of another, which must be stopped and stays as it is.
+ *
+ * base_name: a machine of the engine in use, ours or (lima) any in the same LIMA_HOME.
+ * opts: as for csb_vm_create(); sizes that are 0 are the base's.
+ *
+ * Errors: as csb_vm_create(), and CSB_ENOTFOUND (no such base), CSB_ESTATE (the base is not
+ * stopped).  Blocks.  Since: 0.1
+ */
+CSB_API int csb_vm_clone(csb_ctx *ctx, const char *base_name, const csb_vm_options *opts,
+                         csb_vm **ret, csb_error **err);
+
+/*
+ * Opens one of our machines by its name.
+ *
+ * Errors: CSB_ENOTFOUND, CSB_EINVAL (not a name), CSB_EENGINE, CSB_ESYSTEM, CSB_ENOMEM.
+ * Since: 0.1
+ */
+CSB_API int csb_vm_open(csb_ctx *ctx, const char *name, csb_vm **ret, csb_error **err);
+
+/*
+ * Opens the machine of a project.
+ *
+ * dir: the project's directory; symbolic links are followed. A directory that is gone is looked
+ * up by the path it was recorded with.
+ *
+ * Errors: CSB_ENOTFOUND when it has none; else as csb_vm_open().  Since: 0.1
+ */
+CSB_API int csb_vm_for_project(csb_ctx *ctx, const char *dir, csb_vm **ret, csb_error **err);
+
+/*
+ * All machines that we made, on every engine, sorted by name. A machine whose engine does not
+ * answer is listed as CSB_VM_BROKEN.
+ *
+ * Errors: CSB_ESYSTEM, CSB_ENOMEM.  Since: 0.1
+ */
+CSB_API int csb_vm_list_new(csb_ctx *ctx, csb_vm_list **ret, csb_error **err);
+
+/* How many there are.  Since: 0.1 */
+CSB_API size_t csb_vm_list_count(const csb_vm_list *list);
+
+/* The i-th, borrowed from the list; NULL past the end.  Since: 0.1 */
+CSB_API csb_vm *csb_vm_list_get(const csb_vm_list *list, size_t i);
+
+/* Frees a list and the handles in it.  Since: 0.1 */
+CSB_API void csb_vm_list_free(csb_vm_list *list);
+
+/*
+ * Starts the machine, or joins whoever is starting it, and returns when commands can be run in it:
+ * what it has mounted has then been checked against what was asked.
+ *
+ * Errors: CSB_EENGINE (it did not come up; csb_error_detail() has the end of its console),
+ * CSB_EPROTOCOL (it came up with other mounts than asked, and was stopped), CSB_EBUSY,
+ * CSB_ETIMEOUT, CSB_ECANCELED, CSB_ENOTFOUND (deleted meanwhile), CSB_ESYSTEM, CSB_ENOMEM.
+ * Blocks.  Since: 0.1
+ */
+CSB_API int csb_vm_start(csb_vm *vm, csb_error **err);
+
+enum {
+    CSB_STOP_FORCE = 1 << 0 /* pull the plug instead of shutting down */
+};
+
+/*
+ * Stops the machine. One that is stopped stays so, without an error.
+ *
+ * flags: 0 or CSB_STOP_FORCE.
+ *
+ * Errors: CSB_EENGINE, CSB_EBUSY, CSB_ETIMEOUT, CSB_ECANCELED, CSB_ESYSTEM, CSB_ENOMEM.
+ * Blocks.  Since: 0.1
+ */
+CSB_API int csb_vm_stop(csb_vm *vm, unsigned flags, csb_error **err);
+
+enum {
+    CSB_DELETE_FORCE = 1 << 0 /* also a running machine */
+};
+
+/*
+ * Deletes the machine with its disk, for good. The project on the host is not touched. The handle
+ * stays valid for its getters.
+ *
+ * Errors: CSB_ESTATE (running, without CSB_DELETE_FORCE); else as csb_vm_stop().
+ * Blocks.  Since: 0.1
+ */
+CSB_API int csb_vm_delete(csb_vm *vm, unsigned flags, csb_error **err);
+
+/*
+ * Asks the engine anew for what csb_vm_state() and the other getters tell.
+ *
+ * Errors: CSB_ENOTFOUND, CSB_EENGINE, CSB_ESYSTEM, CSB_ENOMEM.  Since: 0.1
+ */
+CSB_API int csb_vm_refresh(csb_vm *vm, csb_error **err);
+
+/* The machine's name.  Since: 0.1 */
+CSB_API const char *csb_vm_name(const csb_vm *vm);
+/* The real path of its project, "" if it has none.  Since: 0.1 */
+CSB_API const char *csb_vm_project_dir(const csb_vm *vm);
+/* "lima" or "qemu".  Since: 0.1 */
+CSB_API const char *csb_vm_engine(const csb_vm *vm);
+/* CSB_VM_STOPPED, ..., as of the last call that asked.  Since: 0.1 */
+CSB_API int csb_vm_state(const csb_vm *vm);
+/* The state as a word: "stopped", "starting", "running", "broken". Static.  Since: 0.1 */
+CSB_API const char *csb_vm_state_name(const csb_vm *vm);
+/* Why it is broken, or "".  Since: 0.1 */
+CSB_API const char *csb_vm_state_reason(const csb_vm *vm);
+/* Virtual processors; 0 where unknown.  Since: 0.1 */
+CSB_API int csb_vm_cpus(const csb_vm *vm);
+/* Memory in bytes; 0 where unknown.  Since: 0.1 */
+CSB_API uint64_t csb_vm_memory_bytes(const csb_vm *vm);
+/* Size of its disk in bytes as the guest sees it; 0 where unknown.  Since: 0.1 */
+CSB_API uint64_t csb_vm_disk_bytes(const csb_vm *vm);
+/* For `ssh -F CONFIG HOST`: the config file and the host alias; "" before the first start.
+ * Since: 0.1 */
+CSB_API const char *csb_vm_ssh_config(const csb_vm *vm);
+CSB_API const char *csb_vm_ssh_host(const csb_vm *vm);
+
+/* Frees the handle; the machine is not touched.  Since: 0.1 */
+CSB_API void csb_vm_free(csb_vm *vm);
+
+CSB_END_DECLS
+
+#endif
