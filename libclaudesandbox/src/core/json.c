@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/json.h"
+
+int csb__json_parse(const char *text, size_t len, json_t **ret, csb_error **err) {
+    json_error_t je;
+    json_t *json = json_loadb(text, len, JSON_REJECT_DUPLICATES, &je);
+
+    if (!json) {
+        return csb__fail(err, CSB_EPROTOCOL, "not JSON (line %d: %s)", je.line, je.text);
+    }
+    if (!json_is_object(json)) {
+        json_decref(json);
+        return csb__fail(err, CSB_EPROTOCOL, "not a JSON object");
+    }
+    *ret = json;
+    return 0;
+}
+
+const char *csb__json_string(const json_t *object, const char *key, const char *missing) {
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text ? text : missing;
+}
+
+int64_t csb__json_int(const json_t *object, const char *key, int64_t missing) {
+    const json_t *value = json_object_get(object, key);
+
+    return json_is_integer(value) ? json_integer_value(value) : missing;
+}

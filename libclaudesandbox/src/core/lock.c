@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "core/path.h"
+#include "core/posix.h"
+
+static char *lock_path(struct csb__env *env, const char *name, csb_error **err) {
+    CSB__AUTOFREE char *dir = csb__path_join(env->state_dir, "locks");
+    char *path = NULL;
+
+    if (strchr(name, '/')) {
+        return strdup(name);
+    }
+    if (!dir || csb__mkdirs(dir, err) != 0 || asprintf(&path, "%s/%s.lock", dir, name) < 0) {
+        return NULL;
+    }
+    return path;
+}
+
+int csb__lock(struct csb__env *env, const char *name, const char *what, int *ret_fd,
+              csb_error **err) {
+    CSB__AUTOFREE char *path = lock_path(env, name, err);
+    CSB__AUTOCLOSE int fd = path ? csb__open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600) : -1;
+    bool told = false;
+
+    if (!path) {
+        return err && *err ? csb_error_code(*err) : csb__fail_nomem(err);
+    }
+    if (fd < 0) {
+        return csb__fail_errno(err, errno, "can't open the lock %s", path);
+    }
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        int rc;
+
+        if (errno != EWOULDBLOCK && errno != EINTR) {
+            return csb__fail_errno(err, errno, "can't lock %s", path);
+        }
+        if (!told) {
+            csb__log(env, CSB_LOG_INFO, "waiting for another process that is %s", what);
+            told = true;
+        }
+        rc = csb__env_wait(env, 20, what, NULL);
+        if (rc == CSB_ETIMEOUT) {
+            return csb__fail(err, CSB_EBUSY, "another process is still %s", what);
+        }
+        if (rc != 0) {
+            return csb__fail(err, rc, "cancelled");
+        }
+    }
+    *ret_fd = fd;
+    fd = -1;
+    return 0;
+}

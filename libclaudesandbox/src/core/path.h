@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CSB_CORE_PATH_H
+#define CSB_CORE_PATH_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "core/error.h"
+
+/* "a/b" from "a" and "b"; NULL when memory ran out. */
+char *csb__path_join(const char *dir, const char *name);
+/* Absolute, with "." and ".." and doubled slashes resolved by the text alone. */
+char *csb__path_absolute(const char *path);
+/* True when `path` is `dir` or lies in it; both absolute and normal. */
+bool csb__path_is_within(const char *path, const char *dir);
+/* The user's home directory: $HOME, else the account's. NULL where there is none. */
+char *csb__home_dir(void);
+
+/* Makes a directory and its parents, mode 0700; one that exists is fine. */
+int csb__mkdirs(const char *path, csb_error **err);
+/* Removes a tree without ever leaving it: links are removed, not followed. Gone already is fine. */
+int csb__remove_tree(const char *path, csb_error **err);
+
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/posix.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+
+int64_t csb__now_ms(void) {
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+void csb__sleep_ms(int ms) {
+    poll(NULL, 0, ms);
+}
+
+int csb__pipe(int fds[2]) {
+#ifdef __linux__
+    return pipe2(fds, O_CLOEXEC);
+#else
+    /* macOS has no pipe2: another thread that forks in between inherits these two. */
+    if (pipe(fds) != 0) {
+        return -1;
+    }
+    fcntl(fds[0], F_SETFD, FD_CLOEXEC);
+    fcntl(fds[1], F_SETFD, FD_CLOEXEC);
+    return 0;
+#endif
+}
+
+bool csb__unix_path_fits(const char *path) {
+    struct sockaddr_un addr;
+
+    return strlen(path) < sizeof(addr.sun_path);
+}
+
+int csb__unix_connect(const char *path) {
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    int fd;
+
+    if (!csb__unix_path_fits(path)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    strcpy(addr.sun_path, path);
+#ifdef __linux__
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+#else
+    fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (fd >= 0) {
+        int on = 1;
+
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+        setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof(on));
+    }
+#endif
+    if (fd < 0) {
+        return -1;
+    }
+    if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0) {
+        int saved = errno;
+
+        close(fd);
+        errno = saved;
+        return -1;
+    }
+    return fd;
+}
+
+int csb__open(const char *path, int flags, mode_t mode) {
+    int fd;
+
+    do {
+        fd = open(path, flags | O_CLOEXEC, mode);
+    } while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+static int read_all(int fd, size_t max, struct csb__strbuf *out) {
+    char buf[16384];
+
+    for (;;) {
+        ssize_t n = read(fd, buf, sizeof(buf));
+
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return errno;
+        }
+        if (n == 0) {
+            return out->failed ? ENOMEM : 0;
+        }
+        if (out->len + (size_t)n > max) {
+            return EFBIG;
+        }
+        csb__strbuf_add(out, buf, (size_t)n);
+    }
+}
+
+int csb__read_file(const char *path, size_t max, struct csb__strbuf *out) {
+    CSB__AUTOCLOSE int fd = csb__open(path, O_RDONLY | O_NOFOLLOW, 0);
+
+    return fd < 0 ? errno : read_all(fd, max, out);
+}
+
+void csb__read_tail(const char *path, size_t max, struct csb__strbuf *out) {
+    CSB__AUTOCLOSE int fd = csb__open(path, O_RDONLY | O_NOFOLLOW, 0);
+    off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+
+    if (size < 0) {
+        return;
+    }
+    lseek(fd, size > (off_t)max ? size - (off_t)max : 0, SEEK_SET);
+    /* The file may have grown meanwhile; what is over the limit is left. */
+    (void)read_all(fd, max, out);
+}
+
+int csb__write_all(int fd, const void *bytes, size_t len) {
+    const char *p = bytes;
+
+    while (len > 0) {
+        ssize_t n = write(fd, p, len);
+
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return errno;
+        }
+        p += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+int csb__write_file(const char *path, const void *bytes, size_t len, mode_t mode, csb_error **err) {
+    CSB__AUTOFREE char *tmp = NULL;
+    char suffix[9];
+    int fd;
+    int rc;
+
+    if (csb__random_hex(suffix, 8) != 0 || asprintf(&tmp, "%s.%s.tmp", path, suffix) < 0) {
+        tmp = NULL;
+        return csb__fail_nomem(err);
+    }
+    fd = csb__open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
+    if (fd < 0) {
+        return csb__fail_errno(err, errno, "can't write %s", path);
+    }
+    rc = csb__write_all(fd, bytes, len);
+    if (rc == 0 && fsync(fd) != 0) {
+        rc = errno;
+    }
+    if (close(fd) != 0 && rc == 0) {
+        rc = errno;
+    }
+    if (rc == 0 && rename(tmp, path) != 0) {
+        rc = errno;
+    }
+    if (rc != 0) {
+        unlink(tmp);
+        return csb__fail_errno(err, rc, "can't write %s", path);
+    }
+    return 0;
+}
+
+int csb__random_hex(char *out, size_t n) {
+    static const char digits[] = "0123456789abcdef";
+    unsigned char bytes[32];
+    CSB__AUTOCLOSE int fd = csb__open("/dev/urandom", O_RDONLY, 0);
+
+    if (fd < 0 || n > 64 || read(fd, bytes, (n + 1) / 2) != (ssize_t)((n + 1) / 2)) {
+        return -1;
+    }
+    for (size_t i = 0; i < n; i++) {
+        out[i] = digits[i % 2 ? bytes[i / 2] & 15 : bytes[i / 2] >> 4];
+    }
+    out[n] = '\0';
+    return 0;
+}
