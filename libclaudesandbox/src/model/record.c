@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/record.h"
+
+#include <string.h>
+
+#include "core/json.h"
+#include "model/vm_name.h"
+
+#define SCHEMA 1
+
+static json_t *format_mounts(const struct csb__spec *spec) {
+    json_t *array = json_array();
+
+    for (size_t i = 0; array && i < spec->n_mounts; i++) {
+        const struct csb__mount *m = &spec->mounts[i];
+
+        if (json_array_append_new(array, json_pack("{s:s, s:s, s:b}", "host", m->host_path, "guest",
+                                                   m->guest_path, "writable", m->writable)) != 0) {
+            json_decref(array);
+            return NULL;
+        }
+    }
+    return array;
+}
+
+char *csb__record_format(const struct csb__record *r) {
+    const struct csb__spec *s = &r->spec;
+    CSB__AUTOJSON *json = json_pack(
+        "{s:i, s:s, s:s, s:s, s:I, s:b, s:s*, s:s*, s:i, s:I, s:I, s:o*}", "schema", SCHEMA, "name",
+        s->name, "engine", r->engine, "engine_home", r->engine_home, "created",
+        (json_int_t)r->created, "complete", r->complete, "project_dir", s->project_dir,
+        "settings_dir", s->settings_dir, "cpus", s->cpus, "memory", (json_int_t)s->memory, "disk",
+        (json_int_t)s->disk, "mounts", format_mounts(s));
+
+    return json && json_object_get(json, "mounts") ? json_dumps(json, JSON_INDENT(1)) : NULL;
+}
+
+/* An optional string; false when it is there and is none, or memory ran out. */
+static bool take_string(const json_t *json, const char *key, char **ret) {
+    const json_t *value = json_object_get(json, key);
+
+    if (!value) {
+        return true;
+    }
+    *ret = json_is_string(value) ? strdup(json_string_value(value)) : NULL;
+    return *ret != NULL;
+}
+
+static int parse_mounts(const json_t *array, struct csb__spec *spec, csb_error **err) {
+    size_t i;
+    const json_t *m;
+
+    json_array_foreach(array, i, m) {
+        const char *host = csb__json_string(m, "host", NULL);
+        const char *guest = csb__json_string(m, "guest", NULL);
+        int rc;
+
+        if (!host || *host != '/' || csb__mount_check_guest(guest ? guest : "", NULL) != 0) {
+            return csb__fail(err, CSB_EPROTOCOL, "bad mount");
+        }
+        rc = csb__spec_add_mount(spec, host, guest,
+                                 json_is_true(json_object_get(m, "writable")), err);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+int csb__record_parse(const char *text, size_t len, struct csb__record *ret, csb_error **err) {
+    CSB__AUTORECORD r = {0};
+    CSB__AUTOJSON *json = NULL;
+    int64_t cpus;
+    int rc = csb__json_parse(text, len, &json, err);
+
+    if (rc != 0) {
+        return rc;
+    }
+    if (csb__json_int(json, "schema", 0) != SCHEMA) {
+        return csb__fail(err, CSB_EPROTOCOL, "written by another version of claude-sandbox");
+    }
+    cpus = csb__json_int(json, "cpus", 0);
+    r.spec.cpus = cpus >= 0 && cpus <= 256 ? (int)cpus : 0;
+    r.spec.memory = (uint64_t)csb__json_int(json, "memory", 0);
+    r.spec.disk = (uint64_t)csb__json_int(json, "disk", 0);
+    r.created = csb__json_int(json, "created", 0);
+    r.complete = json_is_true(json_object_get(json, "complete"));
+    if (!take_string(json, "name", &r.spec.name) || !take_string(json, "engine", &r.engine) ||
+        !take_string(json, "engine_home", &r.engine_home) ||
+        !take_string(json, "project_dir", &r.spec.project_dir) ||
+        !take_string(json, "settings_dir", &r.spec.settings_dir) || !r.spec.name || !r.engine ||
+        !r.engine_home || !csb__vm_name_valid(r.spec.name)) {
+        return csb__fail(err, CSB_EPROTOCOL, "a name or path is missing or wrong");
+    }
+    rc = parse_mounts(json_object_get(json, "mounts"), &r.spec, err);
+    if (rc == 0) {
+        *ret = r;
+        r = (struct csb__record){0};
+    }
+    return rc;
+}
+
+void csb__record_finish(struct csb__record *record) {
+    csb__spec_finish(&record->spec);
+    free(record->engine);
+    free(record->engine_home);
+    *record = (struct csb__record){0};
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/spec.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/path.h"
+
+#define MIB (UINT64_C(1) << 20)
+
+int csb__spec_check_sizes(int cpus, uint64_t memory, uint64_t disk, csb_error **err) {
+    if (cpus < 0 || cpus > 256) {
+        return csb__fail(err, CSB_EINVAL, "%d is not a number of processors between 1 and 256",
+                         cpus);
+    }
+    if (memory != 0 && (memory < 512 * MIB || memory > MIB * MIB)) {
+        return csb__fail(err, CSB_EINVAL, "the memory must be at least 512MiB and at most 1TiB");
+    }
+    if (disk != 0 && (disk < 4096 * MIB || disk > 64 * MIB * MIB)) {
+        return csb__fail(err, CSB_EINVAL, "the disk must be at least 4GiB and at most 64TiB");
+    }
+    return 0;
+}
+
+/* A path goes into JSON records, and on lima into YAML: UTF-8 without control characters. */
+static bool is_portable_text(const char *path) {
+    const unsigned char *p = (const unsigned char *)path;
+
+    while (*p) {
+        int more = *p < 0x80 ? 0 : *p >= 0xc2 && *p < 0xe0 ? 1 : *p >= 0xe0 && *p < 0xf0 ? 2
+                 : *p >= 0xf0 && *p < 0xf5 ? 3 : -1;
+
+        if (*p < 0x20 || *p == 0x7f || more < 0 || (*p == 0xe0 && p[1] < 0xa0) ||
+            (*p == 0xed && p[1] > 0x9f) || (*p == 0xf0 && p[1] < 0x90) ||
+            (*p == 0xf4 && p[1] > 0x8f)) {
+            return false;
+        }
+        for (p++; more > 0; more--, p++) {
+            if ((*p & 0xc0) != 0x80) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static int refuse(csb_error **err, const char *path, const char *why) {
+    return csb__fail(err, CSB_EINVAL, "%s can't be shared with a VM: %s", path, why);
+}
+
+int csb__mount_check_host(const char *path, const char *home, const char *state_dir, bool force,
+                          csb_error **err) {
+    bool is_home = home && strcmp(path, home) == 0;
+
+    if (!is_portable_text(path)) {
+        return csb__fail(err, CSB_EINVAL,
+                         "a directory whose path is not UTF-8 or has control characters can't be "
+                         "shared with a VM");
+    }
+    if (strcmp(path, "/") == 0) {
+        return refuse(err, path, "it is the whole host");
+    }
+    if (is_home && !force) {
+        refuse(err, path, "it is your home directory, with your keys and passwords");
+        csb__error_set_hint(err, "choose a project directory, or pass --force-mount if you "
+                                 "really mean all of it");
+        return CSB_EINVAL;
+    }
+    if (home && !is_home && csb__path_is_within(home, path)) {
+        return refuse(err, path, "it contains your home directory");
+    }
+    if (csb__path_is_within(path, state_dir)) {
+        return refuse(err, path, "it belongs to claude-sandbox itself");
+    }
+    if (!is_home && csb__path_is_within(state_dir, path)) {
+        return refuse(err, path, "it contains claude-sandbox's own files");
+    }
+    return 0;
+}
+
+int csb__mount_check_guest(const char *path, csb_error **err) {
+    /* Lima refuses these (pkg/limayaml/validate.go); a guest would not survive them anyway. */
+    static const char *const exact[] = {"/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib",
+                                        "/lib64", "/mnt", "/opt", "/root", "/sbin", "/srv", "/tmp",
+                                        "/usr", "/var", NULL};
+    static const char *const below[] = {"/dev", "/proc", "/run", "/sys", "/boot", "/etc", "/lib",
+                                        "/lib64", "/usr/bin", "/usr/lib", "/usr/sbin", "/bin",
+                                        "/sbin", NULL};
+    CSB__AUTOFREE char *normal = *path == '/' ? csb__path_absolute(path) : NULL;
+    bool bad = !normal || strcmp(normal, path) != 0 || !is_portable_text(path);
+
+    for (int i = 0; !bad && exact[i]; i++) {
+        bad = strcmp(path, exact[i]) == 0;
+    }
+    for (int i = 0; !bad && below[i]; i++) {
+        bad = csb__path_is_within(path, below[i]);
+    }
+    if (bad) {
+        return csb__fail(err, CSB_EINVAL, "nothing can be mounted at %s in a VM", path);
+    }
+    return 0;
+}
+
+int csb__spec_add_mount(struct csb__spec *spec, const char *host_path, const char *guest_path,
+                        bool writable, csb_error **err) {
+    struct csb__mount *mounts;
+    struct csb__mount *m;
+
+    if (spec->n_mounts >= CSB__MOUNTS_MAX) {
+        return csb__fail(err, CSB_EINVAL, "more than %d mounts", CSB__MOUNTS_MAX);
+    }
+    for (size_t i = 0; i < spec->n_mounts; i++) {
+        if (strcmp(spec->mounts[i].guest_path, guest_path) == 0) {
+            return csb__fail(err, CSB_EINVAL, "two mounts at %s", guest_path);
+        }
+    }
+    mounts = realloc(spec->mounts, (spec->n_mounts + 1) * sizeof(*mounts));
+    if (!mounts) {
+        return csb__fail_nomem(err);
+    }
+    spec->mounts = mounts;
+    m = &mounts[spec->n_mounts++];
+    m->host_path = strdup(host_path);
+    m->guest_path = strdup(guest_path);
+    m->writable = writable;
+    return m->host_path && m->guest_path ? 0 : csb__fail_nomem(err);
+}
+
+void csb__spec_finish(struct csb__spec *spec) {
+    for (size_t i = 0; i < spec->n_mounts; i++) {
+        free(spec->mounts[i].host_path);
+        free(spec->mounts[i].guest_path);
+    }
+    free(spec->mounts);
+    free(spec->name);
+    free(spec->project_dir);
+    free(spec->settings_dir);
+    *spec = (struct csb__spec){0};
+}

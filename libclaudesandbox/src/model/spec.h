@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* What a machine is to be: checked, absolute and owned. */
+#ifndef CSB_MODEL_SPEC_H
+#define CSB_MODEL_SPEC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/error.h"
+
+#define CSB__MOUNTS_MAX 16
+
+struct csb__mount {
+    char *host_path;  /* absolute, real */
+    char *guest_path; /* absolute, normal */
+    bool writable;
+};
+
+struct csb__spec {
+    char *name;
+    char *project_dir;  /* real path; NULL: none. Also the first of the mounts then. */
+    char *settings_dir; /* real path; NULL: none. Also one of the mounts then. */
+    int cpus;           /* 0: the engine's choice, as for the next two */
+    uint64_t memory;
+    uint64_t disk;
+    struct csb__mount *mounts;
+    size_t n_mounts;
+};
+
+/* Where the settings directory appears in a guest. */
+#define CSB__SETTINGS_GUEST_PATH "/mnt/claude-settings"
+
+/* 0 means "not given"; anything else must be a size that a guest can boot with. */
+int csb__spec_check_sizes(int cpus, uint64_t memory, uint64_t disk, csb_error **err);
+
+/*
+ * Whether a directory may be shared at all. Refused: the root, directories that hold other
+ * people's or our own secrets (the home directory unless `force`, whatever contains it, our state
+ * directory, what lies in it or contains it), and paths no engine can carry.
+ * All paths absolute and real.
+ */
+int csb__mount_check_host(const char *path, const char *home, const char *state_dir, bool force,
+                          csb_error **err);
+/* Whether something may be mounted there in a guest: absolute, normal, no system directory. */
+int csb__mount_check_guest(const char *path, csb_error **err);
+
+/* Appends; ENOMEM, EINVAL for the same place in the guest twice or for too many. Copies. */
+int csb__spec_add_mount(struct csb__spec *spec, const char *host_path, const char *guest_path,
+                        bool writable, csb_error **err);
+
+/* Frees what the spec owns, not the spec. */
+void csb__spec_finish(struct csb__spec *spec);
+
+#endif
