@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An engine knows machines and nothing of Claude: it makes, starts, stops and deletes them, and says
+ * how each is reached by ssh. Everything else about a guest is done above, through that door.
+ *
+ * The caller holds the machine's lock in every call that changes one, has checked the spec, and
+ * owns what comes back. An engine that fails half-way in create or clone has undone its part.
+ */
+#ifndef CSB_ENGINE_ENGINE_H
+#define CSB_ENGINE_ENGINE_H
+
+#include "core/env.h"
+#include "core/strbuf.h"
+#include "model/spec.h"
+#include "model/template.h"
+
+/* How to reach a guest: ssh -F config host. Empty strings before the first start. */
+struct csb__door {
+    char *ssh_config;
+    char *ssh_host;
+    char *control_path; /* of the ssh master that the config speaks of */
+};
+
+/* What an engine says of a machine. */
+struct csb__machine {
+    int state;    /* CSB_VM_... */
+    char *reason; /* why it is broken; NULL otherwise */
+    int cpus;     /* 0: unknown, as for the next two */
+    uint64_t memory;
+    uint64_t disk;
+    struct csb__door door;
+};
+
+void csb__machine_finish(struct csb__machine *m);
+#define CSB__AUTOMACHINE CSB__CLEANUP(csb__machine_finish) struct csb__machine
+
+/* What to make a machine from, besides its spec. */
+struct csb__source {
+    const char *template_path;            /* NULL: the engine's own image */
+    const struct csb__template *template; /* the same, read; NULL with it */
+    const char *base;                     /* for clone: the machine to copy */
+};
+
+enum { CSB__STOP_FORCE = 1 << 0 };
+
+struct csb__engine {
+    const char *name;
+    /* Whether it can be used here: 0 and a line that says what was found ("limactl 2.2.0"), to be
+     * freed, or ENOENGINE with what is missing and a hint that says what to install. */
+    int (*probe)(struct csb__env *env, char **what, csb_error **err);
+    /* Where it keeps machines now, for the record (LIMA_HOME); "" if that is the state directory.
+     * To be freed; NULL when memory ran out. */
+    char *(*home)(struct csb__env *env);
+    /* How long a machine's name may be, given the limits on socket paths. */
+    size_t (*name_max)(struct csb__env *env);
+    /* Leaves it stopped. EEXISTS when the engine has one of that name. */
+    int (*create)(struct csb__env *env, const struct csb__spec *spec,
+                  const struct csb__source *source, csb_error **err);
+    int (*clone)(struct csb__env *env, const struct csb__spec *spec,
+                 const struct csb__source *source, csb_error **err);
+    /* Returns when sshd can be expected to answer; fine when it runs already. `home` as recorded,
+     * here and below. */
+    int (*start)(struct csb__env *env, const struct csb__spec *spec, const char *home,
+                 csb_error **err);
+    /* Fine when it is stopped. */
+    int (*stop)(struct csb__env *env, const char *name, const char *home, unsigned flags,
+                csb_error **err);
+    /* Deletes it in whatever state, also one half made; fine when there is none. */
+    int (*remove)(struct csb__env *env, const char *name, const char *home, csb_error **err);
+    /* ENOTFOUND when the engine has none of that name. */
+    int (*inspect)(struct csb__env *env, const char *name, const char *home,
+                   struct csb__machine *ret, csb_error **err);
+    /* inspect for many at once, the same home for all: rets[i] and codes[i] (0, or what inspect
+     * would have returned) for names[i]. */
+    int (*inspect_all)(struct csb__env *env, const char *const *names, size_t n, const char *home,
+                       struct csb__machine *rets, int *codes, csb_error **err);
+    /* The end of the guest's console and the engine's own log, for error messages. */
+    void (*console)(struct csb__env *env, const char *name, const char *home,
+                    struct csb__strbuf *out);
+    /* Where the engine mounts the index-th mount when it can't mount it at its guest_path: to be
+     * freed; NULL when it can. The guest floor binds it to its place then. The member may be
+     * NULL: it always can. */
+    char *(*mount_point)(const struct csb__spec *spec, size_t index);
+};
+
+extern const struct csb__engine csb__engine_lima;
+#ifdef __linux__
+extern const struct csb__engine csb__engine_qemu;
+#endif
+
+/* NULL for a name that is none of ours. */
+const struct csb__engine *csb__engine_by_name(const char *name);
+
+/* The engine asked for (NULL: none in particular) or else the first that works; `why` says it in a
+ * line, to be freed. ENOENGINE says what each one lacks. */
+int csb__engine_choose(struct csb__env *env, const char *wanted, const struct csb__engine **ret,
+                       char **why, csb_error **err);
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/qemu/instance.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/json.h"
+#include "core/path.h"
+#include "core/posix.h"
+#include "model/vm_name.h"
+
+/* What ssh appends to a control path while it makes one: a dot and 16 characters. */
+#define LONGEST_SOCKET "control.0123456789abcdef"
+
+static char *join3(const char *a, const char *b, const char *c) {
+    char *path = NULL;
+
+    return asprintf(&path, "%s/%s/%s", a, b, c) < 0 ? NULL : path;
+}
+
+bool csb__instance_paths_fit(struct csb__env *env) {
+    CSB__AUTOFREE char *path = join3(env->state_dir, "run/01234567", LONGEST_SOCKET);
+
+    return path && csb__unix_path_fits(path);
+}
+
+int csb__instance_init(struct csb__env *env, const char *name, struct csb__instance *ret,
+                       csb_error **err) {
+    char digits[9];
+
+    csb__hash8(name, digits);
+    ret->name = strdup(name);
+    ret->dir = join3(env->state_dir, "qemu", name);
+    ret->run_dir = join3(env->state_dir, "run", digits);
+    return ret->name && ret->dir && ret->run_dir ? 0 : csb__fail_nomem(err);
+}
+
+char *csb__instance_path(const struct csb__instance *i, const char *name) {
+    return csb__path_join(i->dir, name);
+}
+
+char *csb__instance_socket(const struct csb__instance *i, const char *name) {
+    return csb__path_join(i->run_dir, name);
+}
+
+static int read_json(const struct csb__instance *i, const char *name, json_t **ret,
+                     csb_error **err) {
+    CSB__AUTOFREE char *path = csb__instance_path(i, name);
+    CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
+    int rc = path ? csb__read_file(path, 65536, &text) : ENOMEM;
+
+    if (rc == ENOENT) {
+        return csb__fail(err, CSB_ENOTFOUND, "there is no %s", path);
+    }
+    if (rc != 0) {
+        return csb__fail_errno(err, rc, "can't read %s", path ? path : name);
+    }
+    rc = csb__json_parse(csb__strbuf_text(&text), text.len, ret, err);
+    if (rc != 0) {
+        csb__error_prepend(err, "%s", path);
+    }
+    return rc;
+}
+
+static int load_config(struct csb__instance *i, csb_error **err) {
+    CSB__AUTOJSON *json = NULL;
+    int rc = read_json(i, "config.json", &json, err);
+
+    if (rc != 0) {
+        return rc;
+    }
+    i->cpus = (int)csb__json_int(json, "cpus", 0);
+    i->memory = (uint64_t)csb__json_int(json, "memory", 0);
+    i->disk = (uint64_t)csb__json_int(json, "disk", 0);
+    i->image = strdup(csb__json_string(json, "image", ""));
+    if (i->cpus < 1 || i->memory == 0 || i->disk == 0 || !i->image || !*i->image) {
+        return csb__fail(err, CSB_EPROTOCOL, "%s/config.json is damaged", i->dir);
+    }
+    return 0;
+}
+
+/* Absent or damaged is as never started. */
+static int load_run(struct csb__instance *i, csb_error **err) {
+    CSB__AUTOJSON *json = NULL;
+    int rc = read_json(i, "run.json", &json, NULL);
+
+    i->boot = strdup(rc == 0 ? csb__json_string(json, "boot", "") : "");
+    if (!i->boot) {
+        return csb__fail_nomem(err);
+    }
+    if (rc == 0) {
+        i->pid = (pid_t)csb__json_int(json, "pid", 0);
+        i->start_time = (uint64_t)csb__json_int(json, "start_time", 0);
+        i->ssh_port = (int)csb__json_int(json, "ssh_port", 0);
+    }
+    return 0;
+}
+
+int csb__instance_load(struct csb__env *env, const char *name, struct csb__instance *ret,
+                       csb_error **err) {
+    int rc = csb__instance_init(env, name, ret, err);
+
+    if (rc == 0) {
+        rc = load_config(ret, err);
+    }
+    return rc == 0 ? load_run(ret, err) : rc;
+}
+
+static int save(const struct csb__instance *i, const char *name, json_t *json, csb_error **err) {
+    CSB__AUTOFREE char *path = csb__instance_path(i, name);
+    CSB__AUTOFREE char *text = json ? json_dumps(json, JSON_INDENT(1)) : NULL;
+
+    json_decref(json);
+    if (!path || !text) {
+        return csb__fail_nomem(err);
+    }
+    return csb__write_file(path, text, strlen(text), 0600, err);
+}
+
+int csb__instance_save_config(const struct csb__instance *i, csb_error **err) {
+    return save(i, "config.json",
+                json_pack("{s:i, s:i, s:I, s:I, s:s}", "schema", 1, "cpus", i->cpus, "memory",
+                          (json_int_t)i->memory, "disk", (json_int_t)i->disk, "image", i->image),
+                err);
+}
+
+int csb__instance_save_run(const struct csb__instance *i, csb_error **err) {
+    return save(i, "run.json",
+                json_pack("{s:i, s:I, s:I, s:s, s:i}", "schema", 1, "pid", (json_int_t)i->pid,
+                          "start_time", (json_int_t)i->start_time, "boot", i->boot, "ssh_port",
+                          i->ssh_port),
+                err);
+}
+
+void csb__instance_finish(struct csb__instance *i) {
+    free(i->name);
+    free(i->dir);
+    free(i->run_dir);
+    free(i->image);
+    free(i->boot);
+    *i = (struct csb__instance){0};
+}

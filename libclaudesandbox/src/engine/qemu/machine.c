@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/qemu/machine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/json.h"
+#include "core/path.h"
+#include "core/posix.h"
+#include "core/process.h"
+#include "engine/qemu/args.h"
+#include "engine/qemu/control.h"
+#include "engine/qemu/image.h"
+#include "engine/qemu/keys.h"
+#include "engine/qemu/kvm_probe.h"
+#include "engine/qemu/process.h"
+#include "engine/qemu/qmp.h"
+
+#define QMP_UP_MS 15000
+#define SHUTDOWN_MS 30000
+#define CONSOLE_MAX 6000
+
+#if defined(__aarch64__)
+const char csb__qemu_program[] = "qemu-system-aarch64";
+#else
+const char csb__qemu_program[] = "qemu-system-x86_64";
+#endif
+
+void csb__guest_user(char *out, size_t size) {
+    static const char lower[] = "abcdefghijklmnopqrstuvwxyz_";
+    struct passwd pw;
+    struct passwd *found = NULL;
+    char buf[4096];
+    const char *name = "";
+
+    if (getpwuid_r(geteuid(), &pw, buf, sizeof(buf), &found) == 0 && found) {
+        name = pw.pw_name;
+    }
+    if (!*name || !strchr(lower, *name) || strlen(name) >= 32 ||
+        name[strspn(name, "abcdefghijklmnopqrstuvwxyz_0123456789-")] != '\0') {
+        name = "claude";
+    }
+    snprintf(out, size, "%s", name);
+}
+
+static int write_fw_cfg(const struct csb__instance *i, const char *name, const char *text,
+                        csb_error **err) {
+    CSB__AUTOFREE char *dir = csb__instance_path(i, "fw_cfg");
+    CSB__AUTOFREE char *path = dir ? csb__path_join(dir, name) : NULL;
+    int rc = path ? csb__mkdirs(dir, err) : csb__fail_nomem(err);
+
+    return rc == 0 ? csb__write_file(path, text, strlen(text), 0600, err) : rc;
+}
+
+static int copy_fw_cfg(const struct csb__instance *i, const char *name, const char *file,
+                       csb_error **err) {
+    CSB__AUTOFREE char *path = csb__instance_path(i, file);
+    CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
+    int rc = path ? csb__read_file(path, 16384, &text) : ENOMEM;
+
+    return rc == 0 ? write_fw_cfg(i, name, csb__strbuf_text(&text), err)
+                   : csb__fail_errno(err, rc, "can't read %s", path ? path : file);
+}
+
+/* The host's zone by name, or nothing: the guest keeps UTC then. */
+static void host_timezone(char *out, size_t size) {
+    char link[256];
+    ssize_t n = readlink("/etc/localtime", link, sizeof(link) - 1);
+    const char *name;
+
+    link[n > 0 ? n : 0] = '\0';
+    name = strstr(link, "/zoneinfo/");
+    snprintf(out, size, "%s", name ? name + strlen("/zoneinfo/") : "");
+}
+
+/* All that makes a booting copy of the image this machine and no other. */
+static int write_identity(const struct csb__instance *i, const struct csb__spec *spec,
+                          csb_error **err) {
+    CSB__AUTOSTRBUF mounts = CSB__STRBUF_INIT;
+    char user[33];
+    char account[128];
+    char zone[128];
+    int rc;
+
+    csb__guest_user(user, sizeof(user));
+    snprintf(account, sizeof(account), "%s:%u:%u", user, geteuid(), getegid());
+    host_timezone(zone, sizeof(zone));
+    for (size_t m = 0; m < spec->n_mounts; m++) {
+        csb__qemu_mount_line(&mounts, &spec->mounts[m], m);
+    }
+    if (mounts.failed) {
+        return csb__fail_nomem(err);
+    }
+    rc = write_fw_cfg(i, "hostname", i->name, err);
+    if (rc == 0) {
+        rc = write_fw_cfg(i, "user", account, err);
+    }
+    if (rc == 0) {
+        rc = write_fw_cfg(i, "timezone", zone, err);
+    }
+    if (rc == 0) {
+        rc = write_fw_cfg(i, "mounts", csb__strbuf_text(&mounts), err);
+    }
+    if (rc == 0) {
+        rc = copy_fw_cfg(i, "authorized_keys", "user_key.pub", err);
+    }
+    if (rc == 0) {
+        rc = copy_fw_cfg(i, "ssh_host_ed25519_key", "host_key", err);
+    }
+    return rc == 0 ? copy_fw_cfg(i, "machine-id", "machine-id", err) : rc;
+}
+
+static int launch(struct csb__env *env, struct csb__instance *i, const struct csb__spec *spec,
+                  const struct csb__image *image, csb_error **err) {
+    CSB__AUTOSTRV argv = CSB__STRV_INIT;
+    CSB__AUTOFREE char *log = csb__instance_path(i, "qemu.log");
+    CSB__AUTOCLOSE int log_fd = -1;
+    struct csb__detached detached = {0};
+    struct csb__qemu_args args = {.program = csb__qemu_program,
+                                  .name = i->name,
+                                  .dir = i->dir,
+                                  .run_dir = i->run_dir,
+                                  .kernel = image->kernel,
+                                  .initrd = image->initrd,
+                                  .kernel_args = image->kernel_args,
+                                  .cpus = i->cpus,
+                                  .memory = i->memory};
+    const char *why;
+    char boot[64];
+    int rc;
+
+    args.kvm = csb__kvm_usable(env, &why);
+    csb__log(env, CSB_LOG_DEBUG, "%s: %s", args.kvm ? "kvm" : "tcg", why);
+    csb__qemu_argv(&argv, &args, spec);
+    if (argv.failed || !log) {
+        return csb__fail_nomem(err);
+    }
+    log_fd = csb__open(log, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+    if (log_fd < 0) {
+        return csb__fail_errno(err, errno, "can't write %s", log);
+    }
+    detached.argv = csb__strv_items(&argv);
+    detached.log_fd = log_fd;
+    rc = csb__spawn_detached(&detached, &i->pid, err);
+    if (rc != 0) {
+        return rc;
+    }
+    csb__boot_id(boot, sizeof(boot));
+    free(i->boot);
+    i->boot = strdup(boot);
+    if (!i->boot || csb__process_start_time(i->pid, &i->start_time) != 0) {
+        return csb__fail(err, CSB_EENGINE, "QEMU ended at once");
+    }
+    return csb__instance_save_run(i, err);
+}
+
+/* QEMU makes its sockets in its own time. */
+static int wait_qmp(struct csb__env *env, const struct csb__instance *i, struct csb__qmp *ret,
+                    csb_error **err) {
+    CSB__AUTOFREE char *path = csb__instance_socket(i, "qmp");
+    int64_t until = csb__env_deadline(env, QMP_UP_MS);
+
+    for (;;) {
+        CSB__AUTOERROR csb_error *e = NULL;
+        int rc = path ? csb__qmp_open(env, path, ret, &e) : csb__fail_nomem(&e);
+
+        if (rc != CSB_ENOTFOUND) {
+            return rc == 0 ? 0 : csb__error_propagate(err, CSB__STEAL(e));
+        }
+        if (!csb__qemu_alive(i)) {
+            return csb__fail(err, CSB_EENGINE, "QEMU ended at once");
+        }
+        rc = csb__env_wait(env, 5, "waiting for QEMU", err);
+        if (rc != 0) {
+            return rc;
+        }
+        if (csb__now_ms() > until) {
+            return csb__fail(err, CSB_ETIMEOUT, "QEMU does not open its control socket");
+        }
+    }
+}
+
+/* "TCP[HOST_FORWARD]  14  127.0.0.1  37021  10.0.2.15  22  0  0" of HMP's info usernet. */
+static int parse_port(const char *text) {
+    const char *row = text ? strstr(text, "TCP[HOST_FORWARD]") : NULL;
+    int port = 0;
+
+    if (!row || sscanf(row, "TCP[HOST_FORWARD] %*d %*s %d", &port) != 1 || port > 65535) {
+        return 0;
+    }
+    return port;
+}
+
+static int read_port(struct csb__qmp *q, int *ret, csb_error **err) {
+    CSB__AUTOJSON *answer = NULL;
+    int rc = csb__qmp_execute(q, "human-monitor-command",
+                              json_pack("{s:s}", "command-line", "info usernet"), &answer, err);
+
+    if (rc != 0) {
+        return rc;
+    }
+    *ret = parse_port(json_string_value(answer));
+    return *ret ? 0 : csb__fail(err, CSB_EPROTOCOL, "QEMU does not say which port ssh has");
+}
+
+/* Everything a paused machine needs before it may run. */
+static int prepare(struct csb__env *env, struct csb__instance *i, const struct csb__spec *spec,
+                   csb_error **err) {
+    CSB__AUTOQMP q = {0};
+    char user[33];
+    int rc = wait_qmp(env, i, &q, err);
+
+    for (size_t m = 0; rc == 0 && m < spec->n_mounts; m++) {
+        rc = csb__qmp_execute(&q, "device_add", csb__qemu_share_device(m), NULL, err);
+        if (rc != 0) {
+            csb__error_prepend(err, "sharing %s", spec->mounts[m].host_path);
+        }
+    }
+    if (rc == 0) {
+        rc = read_port(&q, &i->ssh_port, err);
+    }
+    if (rc == 0) {
+        rc = csb__instance_save_run(i, err);
+    }
+    if (rc == 0) {
+        csb__guest_user(user, sizeof(user));
+        rc = csb__keys_write_config(i, user, err);
+    }
+    return rc == 0 ? csb__qmp_execute(&q, "cont", NULL, NULL, err) : rc;
+}
+
+/* A share whose directory is gone would make QEMU's own words the error. */
+static int check_shares(const struct csb__spec *spec, csb_error **err) {
+    for (size_t m = 0; m < spec->n_mounts; m++) {
+        struct stat st;
+
+        if (stat(spec->mounts[m].host_path, &st) != 0 || !S_ISDIR(st.st_mode)) {
+            return csb__fail(err, CSB_ESTATE, "the directory %s is gone",
+                             spec->mounts[m].host_path);
+        }
+    }
+    return 0;
+}
+
+static void remove_sockets(const struct csb__instance *i) {
+    static const char *const names[] = {"qmp", "control", "ssh"};
+
+    for (int n = 0; n < 3; n++) {
+        CSB__AUTOFREE char *path = csb__instance_socket(i, names[n]);
+
+        if (path) {
+            unlink(path);
+        }
+    }
+}
+
+int csb__machine_start(struct csb__env *env, struct csb__instance *i, const struct csb__spec *spec,
+                       csb_error **err) {
+    CSB__AUTOERROR csb_error *e = NULL;
+    CSB__AUTOIMAGE image = {0};
+    int rc = check_shares(spec, err);
+
+    if (rc == 0) {
+        rc = csb__image_load(i->image, &image, err);
+    }
+    if (rc == 0) {
+        rc = csb__mkdirs(i->run_dir, err);
+    }
+    if (rc == 0) {
+        rc = write_identity(i, spec, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    remove_sockets(i);
+    rc = launch(env, i, spec, &image, &e);
+    if (rc == 0) {
+        rc = prepare(env, i, spec, &e);
+    }
+    if (rc == 0) {
+        rc = csb__control_wait_ready(env, i, &e);
+    }
+    if (rc != 0) {
+        CSB__AUTOSTRBUF console = CSB__STRBUF_INIT;
+        int64_t saved = csb__env_shield(env, SHUTDOWN_MS);
+
+        csb__machine_console(env, i, &console);
+        csb__error_set_child(&e, -1, csb__strbuf_text(&console), console.len);
+        (void)csb__qemu_kill(env, i, NULL);
+        csb__env_unshield(env, saved);
+        return csb__error_propagate(err, CSB__STEAL(e));
+    }
+    return 0;
+}
+
+int csb__machine_stop(struct csb__env *env, const struct csb__instance *i, bool force,
+                      csb_error **err) {
+    int rc = 0;
+
+    if (!csb__qemu_alive(i)) {
+        return 0;
+    }
+    if (!force && csb__control_poweroff(env, i, NULL) == 0 &&
+        csb__qemu_wait_end(env, i, SHUTDOWN_MS)) {
+        remove_sockets(i);
+        return 0;
+    }
+    if (!force) {
+        rc = csb__env_check(env, "stopping the VM", err);
+    }
+    if (rc == 0) {
+        rc = csb__qemu_kill(env, i, err);
+    }
+    if (rc == 0) {
+        remove_sockets(i);
+    }
+    return rc;
+}
+
+void csb__machine_console(struct csb__env *env, const struct csb__instance *i,
+                          struct csb__strbuf *out) {
+    CSB__AUTOFREE char *log = csb__instance_path(i, "qemu.log");
+    CSB__AUTOFREE char *path = csb__instance_socket(i, "qmp");
+    CSB__AUTOJSON *answer = NULL;
+    CSB__AUTOQMP q = {0};
+
+    if (log) {
+        csb__read_tail(log, 2048, out);
+    }
+    if (path && csb__qemu_alive(i) && csb__qmp_open(env, path, &q, NULL) == 0 &&
+        csb__qmp_execute(&q, "ringbuf-read",
+                         json_pack("{s:s, s:i}", "device", "console", "size", 65536), &answer,
+                         NULL) == 0 &&
+        json_is_string(answer)) {
+        csb__strbuf_puts(out, json_string_value(answer));
+        csb__strbuf_keep_tail(out, CONSOLE_MAX);
+    }
+}
