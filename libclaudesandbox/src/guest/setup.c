@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/setup.h"
+
+#include <string.h>
+
+#include "core/posix.h"
+#include "guest/mounts.h"
+#include "guest/script.h"
+#include "guest/ssh.h"
+
+#define MARK "--- mountinfo ---\n"
+
+/* What an engine could not mount at its place is bound there. The place may be anywhere, so root
+ * makes it; directories on the way that are missing belong to root, which is as on any Unix. */
+static void bind_mounts(struct csb__strbuf *out, const struct csb__engine *engine,
+                        const struct csb__spec *spec) {
+    for (size_t i = 0; engine->mount_point && i < spec->n_mounts; i++) {
+        CSB__AUTOFREE char *from = engine->mount_point(spec, i);
+
+        if (from) {
+            csb__strbuf_puts(out, "bind ");
+            csb__shell_quote(out, from);
+            csb__strbuf_puts(out, " ");
+            csb__shell_quote(out, spec->mounts[i].guest_path);
+            csb__strbuf_puts(out, "\n");
+        }
+    }
+}
+
+/* Dialogs that a virgin home brings up: see the facts on Claude Code, "Interactive start without
+ * dialogs". The file is Claude's own from then on. */
+static const char home_part[] =
+    "mkdir -p \"$HOME/.claude\"\n"
+    "if ! [ -e \"$HOME/.claude.json\" ]; then\n"
+    "    printf '%s\\n' '{\"hasCompletedOnboarding\": true, \"hasSeenAutoDefaultNudge\": true}'"
+    " >\"$HOME/.claude.json\"\n"
+    "fi\n"
+    "if ! [ -e /etc/claude-code/managed-settings.json ]; then\n"
+    "    sudo mkdir -p /etc/claude-code\n"
+    "    printf '%s\\n' '{\"skipDangerousModePermissionPrompt\": true,"
+    " \"env\": {\"DISABLE_AUTOUPDATER\": \"1\"}}' |"
+    " sudo tee /etc/claude-code/managed-settings.json >/dev/null\n"
+    "fi\n";
+
+/* The shared settings, name by name: conversations and other state stay in the VM. */
+static const char settings_part[] =
+    "for name in settings.json CLAUDE.md .credentials.json hooks commands skills agents plugins;"
+    " do\n"
+    "    place=\"$HOME/.claude/$name\"\n"
+    "    if [ -L \"$place\" ] || ! [ -e \"$place\" ]; then\n"
+    "        if [ -e \"" CSB__SETTINGS_GUEST_PATH "/$name\" ]; then\n"
+    "            ln -sfn \"" CSB__SETTINGS_GUEST_PATH "/$name\" \"$place\"\n"
+    "        fi\n"
+    "    fi\n"
+    "done\n";
+
+void csb__setup_script(struct csb__strbuf *out, const struct csb__engine *engine,
+                       const struct csb__spec *spec) {
+    csb__strbuf_puts(out, "set -u\n"
+                          "bind() {\n"
+                          "    if ! mountpoint -q \"$2\"; then\n"
+                          "        sudo mkdir -p \"$2\" && sudo mount --bind \"$1\" \"$2\"\n"
+                          "    fi\n"
+                          "}\n");
+    bind_mounts(out, engine, spec);
+    csb__strbuf_puts(out, home_part);
+    if (spec->settings_dir) {
+        csb__strbuf_puts(out, settings_part);
+    }
+    csb__strbuf_puts(out, "printf '%s\\n' '--- mountinfo ---'\ncat /proc/self/mountinfo\n");
+}
+
+/* The engine said that sshd can be expected to answer, not that it does. */
+static int wait_for_ssh(struct csb__env *env, const struct csb__door *door, csb_error **err) {
+    for (;;) {
+        CSB__AUTOERROR csb_error *e = NULL;
+        int rc = csb__ssh_connect(env, door, &e);
+
+        if (rc != CSB_EENGINE && rc != CSB_ETIMEOUT) {
+            return rc == 0 ? 0 : csb__error_propagate(err, CSB__STEAL(e));
+        }
+        csb__log(env, CSB_LOG_DEBUG, "ssh: %s", csb_error_message(e));
+        if (csb__env_wait(env, 250, "waiting for ssh", NULL) != 0) {
+            csb__error_prepend(&e, "the VM never answered ssh");
+            return csb__error_propagate(err, CSB__STEAL(e));
+        }
+    }
+}
+
+int csb__guest_setup(struct csb__env *env, const struct csb__engine *engine,
+                     const struct csb__spec *spec, const struct csb__door *door, csb_error **err) {
+    CSB__AUTOSTRBUF script = CSB__STRBUF_INIT;
+    CSB__AUTORESULT result = {0};
+    const char *mark;
+    int rc = wait_for_ssh(env, door, err);
+
+    if (rc != 0) {
+        return rc;
+    }
+    csb__setup_script(&script, engine, spec);
+    if (script.failed) {
+        return csb__fail_nomem(err);
+    }
+    rc = csb__ssh_run(env, door, "exec /bin/sh -s", csb__strbuf_text(&script), &result, err);
+    if (rc != 0) {
+        return rc;
+    }
+    mark = strstr(csb__strbuf_text(&result.out), MARK);
+    if (!mark) {
+        csb__fail(err, CSB_EPROTOCOL, "the VM could not be prepared");
+        csb__error_set_child(err, result.status, csb__strbuf_text(&result.errout),
+                             result.errout.len);
+        return CSB_EPROTOCOL;
+    }
+    return csb__mounts_check(mark + strlen(MARK), engine, spec, err);
+}

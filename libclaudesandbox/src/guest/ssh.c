@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/ssh.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/path.h"
+#include "core/posix.h"
+#include "guest/script.h"
+
+extern char **environ;
+
+/* What every call says. ControlMaster=no: use the master, never become one by accident. */
+static void add_common(struct csb__strv *argv, const struct csb__door *door) {
+    const char *const words[] = {"ssh", "-F", door->ssh_config, "-o", "LogLevel=ERROR",
+                                 "-o", "BatchMode=yes", NULL};
+
+    csb__strv_add_all(argv, words);
+}
+
+static bool is_connected(const struct csb__door *door) {
+    CSB__AUTOCLOSE int fd = csb__unix_connect(door->control_path);
+
+    return fd >= 0;
+}
+
+/* The last line that says something. */
+static const char *last_line(struct csb__strbuf *text) {
+    char *line;
+
+    while (text->len > 0 && strchr("\r\n ", text->data[text->len - 1])) {
+        text->data[--text->len] = '\0';
+    }
+    line = text->len ? strrchr(text->data, '\n') : NULL;
+    return line ? line + 1 : csb__strbuf_text(text);
+}
+
+static int fail_ssh(struct csb__run_result *r, const char *what, csb_error **err) {
+    csb__fail(err, CSB_EENGINE, "%s: %s", what,
+              r->errout.len ? last_line(&r->errout) : "ssh ended without a word");
+    csb__error_set_child(err, r->status, csb__strbuf_text(&r->errout), r->errout.len);
+    return CSB_EENGINE;
+}
+
+int csb__ssh_connect(struct csb__env *env, const struct csb__door *door, csb_error **err) {
+    CSB__AUTOSTRV argv = CSB__STRV_INIT;
+    CSB__AUTORESULT result = {0};
+    struct csb__run run = CSB__RUN_INIT;
+    const char *const more[] = {"-o", "ControlMaster=yes", "-o", "ControlPersist=yes",
+                                "-o", "ConnectTimeout=20", "-fN", NULL};
+    int rc;
+
+    if (is_connected(door)) {
+        return 0;
+    }
+    /* Left behind by a master that was killed; ssh refuses to replace it. */
+    unlink(door->control_path);
+    add_common(&argv, door);
+    csb__strv_add_all(&argv, more);
+    csb__strv_add(&argv, door->ssh_host);
+    if (argv.failed) {
+        return csb__fail_nomem(err);
+    }
+    run.argv = csb__strv_items(&argv);
+    run.stdout_fd = CSB__FD_NULL;
+    run.timeout_ms = 30000;
+    rc = csb__run(env, &run, &result, err);
+    if (rc == 0 && result.status != 0 && !is_connected(door)) {
+        rc = fail_ssh(&result, "no connection to the VM", err);
+    }
+    return rc;
+}
+
+int csb__ssh_run(struct csb__env *env, const struct csb__door *door, const char *script,
+                 const char *input, struct csb__run_result *ret, csb_error **err) {
+    CSB__AUTOSTRV argv = CSB__STRV_INIT;
+    struct csb__run run = CSB__RUN_INIT;
+    int rc;
+
+    add_common(&argv, door);
+    csb__strv_add(&argv, "-o");
+    csb__strv_add(&argv, "ControlMaster=no");
+    csb__strv_add(&argv, "-T");
+    csb__strv_add(&argv, door->ssh_host);
+    csb__strv_add(&argv, "--");
+    csb__strv_add(&argv, script);
+    if (argv.failed) {
+        return csb__fail_nomem(err);
+    }
+    run.argv = csb__strv_items(&argv);
+    run.input = input;
+    run.input_len = input ? strlen(input) : 0;
+    run.stdout_max = (size_t)4 << 20;
+    rc = csb__run(env, &run, ret, err);
+    if (rc == 0 && ret->status == 255) {
+        rc = fail_ssh(ret, "the connection to the VM failed", err);
+    }
+    return rc;
+}
+
+/* Our environment with the guest's part added under its carrier names. */
+static void carried_environment(struct csb__strv *out, const char *const *env) {
+    for (char **e = environ; *e; e++) {
+        if (strncmp(*e, CSB__CARRIED, strlen(CSB__CARRIED)) != 0) {
+            csb__strv_add(out, *e);
+        }
+    }
+    for (; env && *env; env++) {
+        csb__strv_addf(out, CSB__CARRIED "%s", *env);
+    }
+}
+
+static void exec_argv(struct csb__strv *argv, const struct csb__door *door,
+                      const struct csb__ssh_exec *exec, const char *log) {
+    add_common(argv, door);
+    csb__strv_add(argv, "-o");
+    csb__strv_add(argv, "ControlMaster=no");
+    csb__strv_add(argv, "-o");
+    csb__strv_add(argv, "SendEnv=" CSB__CARRIED "*");
+    csb__strv_add(argv, "-E");
+    csb__strv_add(argv, log);
+    csb__strv_add(argv, exec->tty ? "-tt" : "-T");
+    /* Without a terminal "~." in what is piped in is data. */
+    if (!exec->tty) {
+        csb__strv_add(argv, "-e");
+        csb__strv_add(argv, "none");
+    }
+    csb__strv_add(argv, door->ssh_host);
+    csb__strv_add(argv, "--");
+    csb__strv_add(argv, exec->script);
+}
+
+/* 255 is ssh's own failure or the program's status: ssh tells in its log, which is otherwise
+ * empty at this level. */
+static int read_verdict(struct csb__run_result *r, const char *log, int *status, csb_error **err) {
+    if (r->status == 255) {
+        csb__read_file(log, 8192, &r->errout);
+    }
+    if (r->errout.len > 0) {
+        return fail_ssh(r, "the connection to the VM broke", err);
+    }
+    if (r->signo != 0) {
+        return csb__fail(err, CSB_EENGINE, "ssh was ended by signal %d", r->signo);
+    }
+    *status = r->status;
+    return 0;
+}
+
+int csb__ssh_exec(struct csb__env *env, const struct csb__door *door,
+                  const struct csb__ssh_exec *exec, int *status, csb_error **err) {
+    CSB__AUTOSTRV argv = CSB__STRV_INIT;
+    CSB__AUTOSTRV envp = CSB__STRV_INIT;
+    CSB__AUTORESULT result = {0};
+    CSB__AUTOFREE char *log = NULL;
+    struct csb__run run = CSB__RUN_INIT;
+    char digits[17];
+    int rc;
+
+    if (csb__random_hex(digits, 16) != 0 ||
+        asprintf(&log, "%s/ssh-%s.log", env->state_dir, digits) < 0) {
+        log = NULL;
+        return csb__fail_nomem(err);
+    }
+    exec_argv(&argv, door, exec, log);
+    carried_environment(&envp, exec->env);
+    if (argv.failed || envp.failed) {
+        return csb__fail_nomem(err);
+    }
+    run.argv = csb__strv_items(&argv);
+    run.envp = csb__strv_items(&envp);
+    run.stdin_fd = exec->stdin_fd;
+    run.stdout_fd = exec->stdout_fd;
+    run.stderr_fd = exec->stderr_fd;
+    run.timeout_ms = exec->timeout_ms;
+    run.flags = CSB__RUN_FOREGROUND;
+    rc = csb__run(env, &run, &result, err);
+    if (rc == 0) {
+        rc = read_verdict(&result, log, status, err);
+    }
+    unlink(log);
+    return rc;
+}
+
+int csb__ssh_carry_port(struct csb__env *env, const struct csb__door *door, const char *host_addr,
+                        int port, csb_error **err) {
+    CSB__AUTOSTRV argv = CSB__STRV_INIT;
+    CSB__AUTORESULT result = {0};
+    struct csb__run run = CSB__RUN_INIT;
+    int rc;
+
+    add_common(&argv, door);
+    csb__strv_add(&argv, "-O");
+    csb__strv_add(&argv, "forward");
+    csb__strv_add(&argv, "-R");
+    csb__strv_addf(&argv, "127.0.0.1:%d:%s:%d", port, host_addr, port);
+    csb__strv_add(&argv, door->ssh_host);
+    if (argv.failed) {
+        return csb__fail_nomem(err);
+    }
+    run.argv = csb__strv_items(&argv);
+    run.timeout_ms = 15000;
+    rc = csb__run(env, &run, &result, err);
+    if (rc == 0 && result.status != 0) {
+        rc = fail_ssh(&result, "a port of the host could not be carried into the VM", err);
+    }
+    return rc;
+}
+
+void csb__ssh_disconnect(struct csb__env *env, const struct csb__door *door) {
+    CSB__AUTOSTRV argv = CSB__STRV_INIT;
+    CSB__AUTORESULT result = {0};
+    struct csb__run run = CSB__RUN_INIT;
+
+    if (!door->control_path || !is_connected(door)) {
+        return;
+    }
+    add_common(&argv, door);
+    csb__strv_add(&argv, "-O");
+    csb__strv_add(&argv, "exit");
+    csb__strv_add(&argv, door->ssh_host);
+    if (!argv.failed) {
+        run.argv = csb__strv_items(&argv);
+        run.timeout_ms = 5000;
+        (void)csb__run(env, &run, &result, NULL);
+    }
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* The one door into a guest. Everything goes over a connection that is kept open between calls
+ * (an ssh master), because a new one costs ten times as much. */
+#ifndef CSB_GUEST_SSH_H
+#define CSB_GUEST_SSH_H
+
+#include "core/process.h"
+#include "engine/engine.h"
+
+/* Opens the connection unless it is open. EENGINE with what ssh said. */
+int csb__ssh_connect(struct csb__env *env, const struct csb__door *door, csb_error **err);
+
+/* Runs a script there and collects what it says; EENGINE when ssh itself failed, with 255. */
+int csb__ssh_run(struct csb__env *env, const struct csb__door *door, const char *script,
+                 const char *input, struct csb__run_result *ret, csb_error **err);
+
+struct csb__ssh_exec {
+    const char *script;
+    const char *const *env; /* "NAME=value" ..., carried as script.h says */
+    int stdin_fd;
+    int stdout_fd;
+    int stderr_fd;
+    bool tty;
+    int timeout_ms;
+};
+
+/* Runs a script there on the caller's streams. *status is its own exit status; a connection that
+ * failed or broke is EENGINE, never a status. */
+int csb__ssh_exec(struct csb__env *env, const struct csb__door *door,
+                  const struct csb__ssh_exec *exec, int *status, csb_error **err);
+
+/* Makes 127.0.0.1:port of the guest lead to host_addr:port of the host; fine when it does. */
+int csb__ssh_carry_port(struct csb__env *env, const struct csb__door *door, const char *host_addr,
+                        int port, csb_error **err);
+
+/* Closes the connection, if there is one. */
+void csb__ssh_disconnect(struct csb__env *env, const struct csb__door *door);
+
+#endif
