@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* What the commands share. The command line sees of the library what everybody sees. */
+#ifndef CLI_H
+#define CLI_H
+
+#include <stdbool.h>
+
+#include <claudesandbox.h>
+
+/* Documented in claude-sandbox(1); else a program's own status. */
+enum { EXIT_USAGE = 2, EXIT_SANDBOX = 125, EXIT_INTERRUPTED = 130 };
+
+struct cli_options {
+    const char *dir; /* NULL: the current directory */
+    const char *clone_from;
+    const char *template;
+    const char *settings;
+    const char *engine;
+    const char *cpus;
+    const char *mem;
+    const char *disk;
+    bool force;
+    bool force_mount;
+    bool yes;
+    bool quiet;
+    bool verbose;
+    const char *const *names; /* words after the command, n_names of them */
+    int n_names;
+    const char *const *rest; /* what follows "--", ends in NULL; NULL without a "--" */
+};
+
+struct cli_command {
+    const char *name;
+    const char *arguments; /* for the usage line */
+    const char *summary;
+    bool takes_names;
+    bool takes_rest;
+    int (*run)(csb_ctx *ctx, const struct cli_options *o);
+};
+
+extern const struct cli_command cmd_start;
+extern const struct cli_command cmd_shell;
+extern const struct cli_command cmd_status;
+extern const struct cli_command cmd_stop;
+extern const struct cli_command cmd_delete;
+
+/* options.c: -1 to go on with *command, else the exit status to end with. */
+int cli_parse(int argc, char **argv, struct cli_options *o, const struct cli_command **command);
+extern const struct cli_command *const cli_commands[];
+
+/* report.c: the one place that turns an error into words and an exit status. Frees it. */
+int cli_report(csb_error *err);
+/* Text that came from somewhere else, made safe for a terminal. */
+void cli_print_safe(const char *text);
+int cli_usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* progress.c */
+void cli_progress(int step, int steps, const char *text, void *userdata);
+void cli_progress_end(void);
+
+/* ensure.c: the project's machine, made if there is none, and running. */
+int cli_ensure_running(csb_ctx *ctx, const struct cli_options *o, csb_vm **ret);
+/* The machines that a command is about: those named, else the project's. Calls fn for each; the
+ * first bad exit status wins, and the others are still served. */
+int cli_for_each(csb_ctx *ctx, const struct cli_options *o,
+                 int (*fn)(csb_vm *vm, const struct cli_options *o));
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#include <unistd.h>
+
+#include "cli.h"
+
+static int run(csb_ctx *ctx, const struct cli_options *o) {
+    csb_claude_options claude = CSB_CLAUDE_OPTIONS_INIT;
+    csb_error *err = NULL;
+    csb_exit done;
+    csb_vm *vm = NULL;
+    int status = cli_ensure_running(ctx, o, &vm);
+    int rc;
+
+    if (status >= 0) {
+        return status;
+    }
+    claude.args = o->rest;
+    /* Headless without a terminal on both sides; claude waits for a stdin that never comes. */
+    if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)) {
+        claude.flags = CSB_EXEC_TTY;
+    } else if (isatty(STDIN_FILENO)) {
+        claude.stdin_fd = -1;
+    }
+    rc = csb_vm_exec_claude(vm, &claude, &done, &err);
+    csb_vm_free(vm);
+    return rc == 0 ? done.status : cli_report(err);
+}
+
+const struct cli_command cmd_start = {
+    .name = "start",
+    .arguments = "[-- ARGS]",
+    .summary = "start Claude Code on the project; ARGS are for claude",
+    .takes_rest = true,
+    .run = run,
+};

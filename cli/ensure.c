@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+static const char *or_env(const char *given, const char *name) {
+    const char *value = getenv(name);
+
+    return given ? given : value && *value ? value : NULL;
+}
+
+/* A whole number from 1; anything else is the user's mistake, not 0. */
+static int parse_cpus(const char *text, int *ret) {
+    char *end = NULL;
+    long n = *text >= '0' && *text <= '9' ? strtol(text, &end, 10) : 0;
+
+    if (!end || *end || n < 1 || n > 256) {
+        return cli_usage_error("--cpus %s: not a number of processors from 1 to 256", text);
+    }
+    *ret = (int)n;
+    return -1;
+}
+
+static int parse_size(const char *option, const char *text, uint64_t *ret) {
+    csb_error *err = NULL;
+    int status;
+
+    if (csb_size_parse(text, ret, &err) == 0) {
+        return -1;
+    }
+    status = cli_usage_error("--%s: %s", option, csb_error_message(err));
+    csb_error_free(err);
+    return status;
+}
+
+static int parse_sizes(const struct cli_options *o, csb_vm_options *v) {
+    int status = o->cpus ? parse_cpus(o->cpus, &v->cpus) : -1;
+
+    if (status < 0 && o->mem) {
+        status = parse_size("mem", o->mem, &v->memory_bytes);
+    }
+    if (status < 0 && o->disk) {
+        status = parse_size("disk", o->disk, &v->disk_bytes);
+    }
+    return status;
+}
+
+static int make(csb_ctx *ctx, const struct cli_options *o, const csb_vm_options *v, csb_vm **ret,
+                csb_error **err) {
+    const char *base = or_env(o->clone_from, "CLAUDE_SANDBOX_BASE_VM");
+    const char *template = or_env(o->template, "CLAUDE_SANDBOX_TEMPLATE");
+
+    if (base && !o->template) {
+        return csb_vm_clone(ctx, base, v, ret, err);
+    }
+    return csb_vm_create(ctx, template, v, ret, err);
+}
+
+/* What was asked for is settled before anything is made or started. */
+static int open_or_make(csb_ctx *ctx, const struct cli_options *o, csb_vm_options *v,
+                        csb_vm **ret, csb_error **err) {
+    int rc = csb_vm_for_project(ctx, v->project_dir, ret, err);
+
+    if (rc != CSB_ENOTFOUND) {
+        return rc;
+    }
+    csb_error_free(*err);
+    *err = NULL;
+    rc = make(ctx, o, v, ret, err);
+    if (rc == CSB_EEXISTS) {
+        /* Another process was faster. */
+        csb_error *again = NULL;
+
+        if (csb_vm_for_project(ctx, v->project_dir, ret, &again) == 0) {
+            csb_error_free(*err);
+            *err = NULL;
+            return 0;
+        }
+        csb_error_free(again);
+    }
+    return rc;
+}
+
+int cli_ensure_running(csb_ctx *ctx, const struct cli_options *o, csb_vm **ret) {
+    csb_vm_options v = CSB_VM_OPTIONS_INIT;
+    char settings[4096];
+    csb_error *err = NULL;
+    int status = parse_sizes(o, &v);
+    int rc;
+
+    if (status >= 0) {
+        return status;
+    }
+    if (o->clone_from && o->template) {
+        return cli_usage_error("either --clone-from or --template, not both");
+    }
+    v.project_dir = o->dir ? o->dir : ".";
+    v.settings_dir = or_env(o->settings, "CLAUDE_SANDBOX_SETTINGS");
+    if (!v.settings_dir) {
+        snprintf(settings, sizeof(settings), "%s/.claude", csb_ctx_state_dir(ctx));
+        v.settings_dir = settings;
+    }
+    v.flags = o->force_mount ? CSB_VM_FORCE_MOUNT : 0;
+    rc = open_or_make(ctx, o, &v, ret, &err);
+    if (rc == 0) {
+        rc = csb_vm_start(*ret, &err);
+        if (rc != 0) {
+            csb_vm_free(*ret);
+        }
+    }
+    cli_progress_end();
+    return rc == 0 ? -1 : cli_report(err);
+}
+
+int cli_for_each(csb_ctx *ctx, const struct cli_options *o,
+                 int (*fn)(csb_vm *vm, const struct cli_options *o)) {
+    int worst = 0;
+
+    for (int i = 0; i < (o->n_names ? o->n_names : 1); i++) {
+        csb_error *err = NULL;
+        csb_vm *vm = NULL;
+        int status;
+
+        if (o->n_names) {
+            (void)csb_vm_open(ctx, o->names[i], &vm, &err);
+        } else {
+            (void)csb_vm_for_project(ctx, o->dir ? o->dir : ".", &vm, &err);
+        }
+        status = err ? cli_report(err) : fn(vm, o);
+        csb_vm_free(vm);
+        worst = worst ? worst : status;
+    }
+    return worst;
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line. Options may stand before or after the command, are never abbreviated, and an
+ * empty value is refused rather than guessed about. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+const struct cli_command *const cli_commands[] = {
+    &cmd_shell, &cmd_status, &cmd_stop, &cmd_delete, NULL,
+};
+
+struct option {
+    char letter; /* 0: none */
+    const char *name;
+    const char *value_name; /* NULL: a flag */
+    const char *help;
+    size_t offset;
+};
+
+#define AT(member) offsetof(struct cli_options, member)
+
+static const struct option options[] = {
+    {'d', "dir", "DIR", "the project (default: the current directory)", AT(dir)},
+    {'c', "clone-from", "VM", "make a new VM as a copy of this one, which must be stopped",
+     AT(clone_from)},
+    {'t', "template", "FILE", "make a new VM from this template (YAML, as Lima has it)",
+     AT(template)},
+    {'s', "settings", "DIR", "Claude's settings (default: ~/.claude-sandbox/.claude)",
+     AT(settings)},
+    {0, "cpus", "N", "processors of a new VM", AT(cpus)},
+    {0, "mem", "SIZE", "memory of a new VM, such as 4GiB", AT(mem)},
+    {0, "disk", "SIZE", "disk of a new VM, such as 40GiB", AT(disk)},
+    {0, "engine", "NAME", "lima or qemu (default: what works here)", AT(engine)},
+    {'f', "force", NULL, "stop: pull the plug; delete: don't ask", AT(force)},
+    {0, "force-mount", NULL, "let DIR be your home directory", AT(force_mount)},
+    {'y', "yes", NULL, "don't ask", AT(yes)},
+    {'q', "quiet", NULL, "no progress", AT(quiet)},
+    {'v', "verbose", NULL, "say what is done", AT(verbose)},
+};
+#define N_OPTIONS (sizeof(options) / sizeof(options[0]))
+
+static void print_help(void) {
+    printf("Usage: claude-sandbox [OPTIONS] [COMMAND] [-- ARGS]\n\n"
+           "Runs Claude Code in a virtual machine that sees one project directory.\n\n"
+           "Commands:\n  %-22s %s\n", "(none) [-- ARGS]", cmd_start.summary);
+    for (int i = 0; cli_commands[i]; i++) {
+        char line[64];
+
+        snprintf(line, sizeof(line), "%s %s", cli_commands[i]->name, cli_commands[i]->arguments);
+        printf("  %-22s %s\n", line, cli_commands[i]->summary);
+    }
+    printf("\nOptions:\n");
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        const struct option *o = &options[i];
+        char letter[5] = "    ";
+        char line[64];
+
+        if (o->letter) {
+            snprintf(letter, sizeof(letter), "-%c, ", o->letter);
+        }
+        snprintf(line, sizeof(line), "%s--%s%s%s", letter, o->name, o->value_name ? " " : "",
+                 o->value_name ? o->value_name : "");
+        printf("  %-22s %s\n", line, o->help);
+    }
+    printf("  %-22s %s\n  %-22s %s\n", "-h, --help", "this", "    --version", "the version");
+    printf("\nExit status: Claude's or the program's own; 2 bad usage, 125 the sandbox failed,\n"
+           "130 interrupted. See claude-sandbox(1).\n");
+}
+
+/* Finds the option that a word names; *value points into "--name=value" and "-nvalue". */
+static const struct option *find_option(const char *word, const char **value) {
+    size_t len;
+
+    *value = NULL;
+    if (word[1] != '-') {
+        for (size_t i = 0; i < N_OPTIONS; i++) {
+            if (options[i].letter && options[i].letter == word[1]) {
+                *value = word[2] ? word + 2 : NULL;
+                return &options[i];
+            }
+        }
+        return NULL;
+    }
+    len = strcspn(word + 2, "=");
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        if (strlen(options[i].name) == len && strncmp(options[i].name, word + 2, len) == 0) {
+            *value = word[2 + len] ? word + 2 + len + 1 : NULL;
+            return &options[i];
+        }
+    }
+    return NULL;
+}
+
+/* Takes argv[*i], and the word behind it where that is its value. */
+static int take_option(int argc, char **argv, int *i, struct cli_options *o) {
+    const char *word = argv[*i];
+    const char *value;
+    const struct option *option = find_option(word, &value);
+    char *member = (char *)o;
+
+    if (!option) {
+        return cli_usage_error("unknown option %s", word);
+    }
+    member += option->offset;
+    if (!option->value_name) {
+        if (value) {
+            return cli_usage_error("--%s takes no value", option->name);
+        }
+        *(bool *)(void *)member = true;
+        return -1;
+    }
+    if (!value && *i + 1 < argc) {
+        value = argv[++*i];
+    }
+    if (!value || !*value) {
+        return cli_usage_error("--%s needs a value (%s)", option->name, option->value_name);
+    }
+    *(const char **)(void *)member = value;
+    return -1;
+}
+
+static const struct cli_command *find_command(const char *name) {
+    for (int i = 0; cli_commands[i]; i++) {
+        if (strcmp(cli_commands[i]->name, name) == 0) {
+            return cli_commands[i];
+        }
+    }
+    return NULL;
+}
+
+static int check(const struct cli_command *c, const struct cli_options *o) {
+    if (o->n_names > 0 && !c->takes_names) {
+        return cli_usage_error("%s takes no argument \"%s\"; what is for the program inside goes "
+                               "behind --", c->name, o->names[0]);
+    }
+    if (o->rest && !c->takes_rest) {
+        return cli_usage_error("%s takes nothing behind --", c->name);
+    }
+    if (o->n_names > 0 && o->dir) {
+        return cli_usage_error("either --dir or names of VMs, not both");
+    }
+    return -1;
+}
+
+int cli_parse(int argc, char **argv, struct cli_options *o, const struct cli_command **command) {
+    const char **names = calloc((size_t)argc + 1, sizeof(*names)); /* lives as long as we do */
+    int status = -1;
+
+    *o = (struct cli_options){.names = names};
+    *command = NULL;
+    if (!names) {
+        return EXIT_SANDBOX;
+    }
+    for (int i = 1; i < argc && status < 0; i++) {
+        if (strcmp(argv[i], "--") == 0) {
+            o->rest = (const char *const *)(argv + i + 1);
+            break;
+        }
+        if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0) {
+            print_help();
+            return 0;
+        }
+        if (strcmp(argv[i], "--version") == 0) {
+            printf("claude-sandbox %s\n", csb_version());
+            return 0;
+        }
+        if (argv[i][0] == '-' && argv[i][1]) {
+            status = take_option(argc, argv, &i, o);
+        } else if (!*command) {
+            *command = find_command(argv[i]);
+            status = *command ? -1 : cli_usage_error("unknown command \"%s\"", argv[i]);
+        } else {
+            names[o->n_names++] = argv[i];
+        }
+    }
+    if (!*command) {
+        *command = &cmd_start;
+    }
+    return status < 0 ? check(*command, o) : status;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+
+#define DETAIL_LINES 15
+
+/* Control characters are how a terminal is talked into things. */
+static void put_safe(const char *text, size_t len) {
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        bool c1 = c == 0xc2 && i + 1 < len && ((unsigned char)text[i + 1] & 0xe0) == 0x80;
+
+        if (c1) {
+            fputc('?', stderr);
+            i++;
+        } else {
+            fputc(c == '\t' || (c >= 0x20 && c != 0x7f) ? c : '?', stderr);
+        }
+    }
+}
+
+void cli_print_safe(const char *text) {
+    cli_progress_end();
+    fputs("claude-sandbox: ", stderr);
+    put_safe(text, strlen(text));
+    fputc('\n', stderr);
+}
+
+/* The last lines of what a child or a console said. */
+static void print_detail(const char *detail) {
+    size_t end = strlen(detail);
+    size_t start;
+    int lines = 0;
+
+    while (end > 0 && strchr("\r\n ", detail[end - 1])) {
+        end--;
+    }
+    for (start = end; start > 0 && lines < DETAIL_LINES; start--) {
+        lines += detail[start - 1] == '\n';
+    }
+    start += lines == DETAIL_LINES ? 1 : 0;
+    while (start < end) {
+        size_t len = strcspn(detail + start, "\n");
+
+        if (start + len > end) {
+            len = end - start;
+        }
+        if (len > 0 && detail[start + len - 1] == '\r') {
+            len--;
+        }
+        fputs("  | ", stderr);
+        put_safe(detail + start, len);
+        fputc('\n', stderr);
+        start += strcspn(detail + start, "\n") + 1;
+    }
+}
+
+static int exit_status(int code) {
+    switch (code) {
+    case CSB_EINVAL:
+        return EXIT_USAGE;
+    case CSB_ECANCELED:
+        return EXIT_INTERRUPTED;
+    default:
+        return EXIT_SANDBOX;
+    }
+}
+
+int cli_report(csb_error *err) {
+    int code = csb_error_code(err);
+
+    cli_print_safe(csb_error_message(err));
+    if (code != CSB_ECANCELED && *csb_error_detail(err)) {
+        print_detail(csb_error_detail(err));
+    }
+    if (*csb_error_hint(err)) {
+        fputs("  try: ", stderr);
+        put_safe(csb_error_hint(err), strlen(csb_error_hint(err)));
+        fputc('\n', stderr);
+    }
+    csb_error_free(err);
+    return exit_status(code);
+}
+
+int cli_usage_error(const char *fmt, ...) {
+    char text[512];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    cli_print_safe(text);
+    fputs("  try: claude-sandbox --help\n", stderr);
+    return EXIT_USAGE;
+}

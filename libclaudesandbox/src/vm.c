@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+#include "vm.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/lock.h"
+#include "core/path.h"
+#include "guest/setup.h"
+#include "guest/ssh.h"
+#include "model/vm_name.h"
+#include "store.h"
+
+#define QUERY_TIMEOUT_MS (60 * 1000)
+#define START_TIMEOUT_MS (10 * 60 * 1000)
+#define STOP_TIMEOUT_MS (5 * 60 * 1000)
+#define UNDO_MS (60 * 1000)
+#define CONSOLE_MAX 8192
+
+static struct csb__env *env_of(const csb_vm *vm) {
+    return &vm->ctx->env;
+}
+
+static void set_machine(csb_vm *vm, struct csb__machine *m) {
+    csb__machine_finish(&vm->machine);
+    vm->machine = *m;
+    *m = (struct csb__machine){0};
+}
+
+static void set_broken(csb_vm *vm, const char *why) {
+    struct csb__machine m = {.state = CSB_VM_BROKEN, .reason = strdup(why)};
+
+    set_machine(vm, &m);
+}
+
+static int inspect(csb_vm *vm, csb_error **err) {
+    CSB__AUTOMACHINE m = {0};
+    int rc;
+
+    if (!vm->engine) {
+        set_broken(vm, "its engine is not part of this build");
+        return 0;
+    }
+    if (!vm->record.complete) {
+        set_broken(vm, "it is being created, or its creation was interrupted");
+        return 0;
+    }
+    rc = vm->engine->inspect(env_of(vm), vm->record.spec.name, vm->record.engine_home, &m, err);
+    if (rc == 0) {
+        set_machine(vm, &m);
+    }
+    return rc;
+}
+
+static int new_handle(csb_ctx *ctx, struct csb__record *record, csb_vm **ret, csb_error **err) {
+    csb_vm *vm = calloc(1, sizeof(*vm));
+
+    if (!vm) {
+        csb__record_finish(record);
+        return csb__fail_nomem(err);
+    }
+    vm->ctx = ctx;
+    vm->record = *record;
+    *record = (struct csb__record){0};
+    vm->engine = csb__engine_by_name(vm->record.engine);
+    *ret = vm;
+    return 0;
+}
+
+int csb__vm_new(csb_ctx *ctx, struct csb__record *record, csb_vm **ret, csb_error **err) {
+    CSB__AUTOERROR csb_error *e = NULL;
+    csb_vm *vm = NULL;
+    int rc = new_handle(ctx, record, &vm, err);
+
+    if (rc != 0) {
+        return rc;
+    }
+    rc = inspect(vm, &e);
+    if (rc == CSB_ENOTFOUND) {
+        /* Deleted behind our back. The handle is good for one thing: deleting the record. */
+        set_broken(vm, "its engine does not know it any more");
+    } else if (rc == CSB_ECANCELED || rc == CSB_ENOMEM) {
+        csb_vm_free(vm);
+        return csb__error_propagate(err, CSB__STEAL(e));
+    } else if (rc != 0) {
+        set_broken(vm, csb_error_message(e));
+    }
+    *ret = vm;
+    return 0;
+}
+
+int csb_vm_open(csb_ctx *ctx, const char *name, csb_vm **ret, csb_error **err) {
+    struct csb__record record = {0};
+    int rc;
+
+    csb__env_begin(&ctx->env, QUERY_TIMEOUT_MS);
+    if (!csb__vm_name_valid(name)) {
+        return csb__fail(err, CSB_EINVAL, "\"%s\" is not a name for a machine", name);
+    }
+    rc = csb__store_load(&ctx->env, name, &record, err);
+    return rc == 0 ? csb__vm_new(ctx, &record, ret, err) : rc;
+}
+
+/* The record of a project, complete ones first. */
+static int find_project(struct csb__env *env, const char *path, struct csb__record *ret,
+                        csb_error **err) {
+    struct csb__record *list;
+    bool found = false;
+    size_t n;
+    int rc = csb__store_list(env, &list, &n, err);
+
+    if (rc != 0) {
+        return rc;
+    }
+    for (size_t i = 0; i < n && !found; i++) {
+        if (list[i].complete && list[i].spec.project_dir &&
+            strcmp(list[i].spec.project_dir, path) == 0) {
+            *ret = list[i];
+            list[i] = (struct csb__record){0};
+            found = true;
+        }
+    }
+    csb__store_list_free(list, n);
+    return found ? 0 : csb__fail(err, CSB_ENOTFOUND, "%s has no VM", path);
+}
+
+int csb_vm_for_project(csb_ctx *ctx, const char *dir, csb_vm **ret, csb_error **err) {
+    CSB__AUTOFREE char *path = realpath(dir, NULL);
+    struct csb__record record = {0};
+    int rc;
+
+    csb__env_begin(&ctx->env, QUERY_TIMEOUT_MS);
+    if (!path) {
+        path = csb__path_absolute(dir);
+    }
+    if (!path) {
+        return csb__fail(err, CSB_EINVAL, "the current directory is gone: name the VM instead");
+    }
+    rc = find_project(&ctx->env, path, &record, err);
+    return rc == 0 ? csb__vm_new(ctx, &record, ret, err) : rc;
+}
+
+int csb_vm_refresh(csb_vm *vm, csb_error **err) {
+    csb__env_begin(env_of(vm), QUERY_TIMEOUT_MS);
+    return inspect(vm, err);
+}
+
+int csb__vm_require_running(const csb_vm *vm, csb_error **err) {
+    if (vm->machine.state == CSB_VM_RUNNING && vm->machine.door.ssh_config) {
+        return 0;
+    }
+    csb__fail(err, CSB_ESTATE, "%s is %s", csb_vm_name(vm), csb_vm_state_name(vm));
+    csb__error_set_hint(err, "start it first");
+    return CSB_ESTATE;
+}
+
+/* The machine's lock, and the record as it is now that nobody else changes it. */
+static int lock(csb_vm *vm, const char *what, int *fd, csb_error **err) {
+    struct csb__record fresh = {0};
+    int rc = csb__lock(env_of(vm), vm->record.spec.name, what, fd, err);
+
+    if (rc == 0) {
+        rc = csb__store_load(env_of(vm), vm->record.spec.name, &fresh, err);
+    }
+    if (rc == 0) {
+        csb__record_finish(&vm->record);
+        vm->record = fresh;
+    }
+    return rc;
+}
+
+/* A machine that did not come up: the end of its console says why, more often than not. */
+static void add_console(csb_vm *vm, csb_error **err) {
+    CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
+
+    if (err && *err && *csb_error_detail(*err) == '\0') {
+        vm->engine->console(env_of(vm), vm->record.spec.name, vm->record.engine_home, &text);
+        csb__strbuf_keep_tail(&text, CONSOLE_MAX);
+        csb__error_set_child(err, csb_error_exit_status(*err), csb__strbuf_text(&text), text.len);
+    }
+}
+
+static void stop_after_failure(csb_vm *vm) {
+    int64_t saved = csb__env_shield(env_of(vm), UNDO_MS);
+
+    if (vm->machine.door.control_path) {
+        csb__ssh_disconnect(env_of(vm), &vm->machine.door);
+    }
+    (void)vm->engine->stop(env_of(vm), vm->record.spec.name, vm->record.engine_home,
+                           CSB__STOP_FORCE, NULL);
+    (void)inspect(vm, NULL);
+    csb__env_unshield(env_of(vm), saved);
+}
+
+static int bring_up(csb_vm *vm, csb_error **err) {
+    struct csb__env *env = env_of(vm);
+    int rc = vm->engine->start(env, &vm->record.spec, vm->record.engine_home, err);
+
+    if (rc == 0) {
+        rc = inspect(vm, err);
+    }
+    if (rc == 0) {
+        rc = csb__vm_require_running(vm, err);
+    }
+    if (rc == 0) {
+        rc = csb__guest_setup(env, vm->engine, &vm->record.spec, &vm->machine.door, err);
+    }
+    return rc;
+}
+
+int csb_vm_start(csb_vm *vm, csb_error **err) {
+    CSB__AUTOERROR csb_error *e = NULL;
+    CSB__AUTOCLOSE int fd = -1;
+    bool was_running;
+    int rc;
+
+    csb__env_begin(env_of(vm), START_TIMEOUT_MS);
+    rc = lock(vm, "starting this VM", &fd, err);
+    if (rc == 0) {
+        rc = inspect(vm, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    if (!vm->engine || !vm->record.complete) {
+        csb__fail(err, CSB_ESTATE, "%s: %s", csb_vm_name(vm), csb_vm_state_reason(vm));
+        csb__error_set_hint(err, "claude-sandbox delete %s", csb_vm_name(vm));
+        return CSB_ESTATE;
+    }
+    was_running = vm->machine.state == CSB_VM_RUNNING;
+    if (!was_running) {
+        csb__progress(env_of(vm), 0, 0, "Starting the VM");
+    }
+    rc = bring_up(vm, &e);
+    if (rc == 0) {
+        return 0;
+    }
+    add_console(vm, &e);
+    /* One that ran before may have somebody in it; not so one that sees what it should not. */
+    if (!was_running || rc == CSB_EPROTOCOL) {
+        stop_after_failure(vm);
+    }
+    csb__error_prepend(&e, "starting %s", csb_vm_name(vm));
+    return csb__error_propagate(err, CSB__STEAL(e));
+}
+
+static int stop_locked(csb_vm *vm, unsigned flags, csb_error **err) {
+    int rc;
+
+    if (!vm->engine) {
+        return csb__fail(err, CSB_ENOTSUP, "%s is of the engine %s, which is not here",
+                         csb_vm_name(vm), vm->record.engine);
+    }
+    if (vm->machine.door.control_path) {
+        csb__ssh_disconnect(env_of(vm), &vm->machine.door);
+    }
+    rc = vm->engine->stop(env_of(vm), vm->record.spec.name, vm->record.engine_home,
+                          flags & CSB_STOP_FORCE ? CSB__STOP_FORCE : 0, err);
+    if (rc == 0) {
+        rc = inspect(vm, err);
+    }
+    if (rc != 0) {
+        csb__error_prepend(err, "stopping %s", csb_vm_name(vm));
+    }
+    return rc;
+}
+
+int csb_vm_stop(csb_vm *vm, unsigned flags, csb_error **err) {
+    CSB__AUTOCLOSE int fd = -1;
+    int rc;
+
+    if (flags & ~(unsigned)CSB_STOP_FORCE) {
+        return csb__fail(err, CSB_EINVAL, "unknown flags");
+    }
+    csb__env_begin(env_of(vm), STOP_TIMEOUT_MS);
+    rc = lock(vm, "starting or stopping this VM", &fd, err);
+    return rc == 0 ? stop_locked(vm, flags, err) : rc;
+}
+
+static int delete_locked(csb_vm *vm, unsigned flags, csb_error **err) {
+    CSB__AUTOERROR csb_error *e = NULL;
+    int rc = inspect(vm, &e);
+
+    /* Whatever is wrong with it is no reason to keep it. */
+    if (rc == CSB_ECANCELED || rc == CSB_ENOMEM) {
+        return csb__error_propagate(err, CSB__STEAL(e));
+    }
+    if (!vm->engine) {
+        return csb__fail(err, CSB_ENOTSUP, "%s is of the engine %s, which is not here",
+                         csb_vm_name(vm), vm->record.engine);
+    }
+    if (rc == 0 && vm->machine.state == CSB_VM_RUNNING && !(flags & CSB_DELETE_FORCE)) {
+        csb__fail(err, CSB_ESTATE, "%s is running", csb_vm_name(vm));
+        csb__error_set_hint(err, "stop it first, or delete it by force: claude-sandbox delete -f %s",
+                            csb_vm_name(vm));
+        return CSB_ESTATE;
+    }
+    if (vm->machine.door.control_path) {
+        csb__ssh_disconnect(env_of(vm), &vm->machine.door);
+    }
+    rc = vm->engine->remove(env_of(vm), vm->record.spec.name, vm->record.engine_home, err);
+    if (rc == 0) {
+        rc = csb__store_remove(env_of(vm), vm->record.spec.name, err);
+    }
+    if (rc != 0) {
+        csb__error_prepend(err, "deleting %s", csb_vm_name(vm));
+    }
+    return rc;
+}
+
+int csb_vm_delete(csb_vm *vm, unsigned flags, csb_error **err) {
+    CSB__AUTOCLOSE int fd = -1;
+    int rc;
+
+    if (flags & ~(unsigned)CSB_DELETE_FORCE) {
+        return csb__fail(err, CSB_EINVAL, "unknown flags");
+    }
+    csb__env_begin(env_of(vm), STOP_TIMEOUT_MS);
+    rc = lock(vm, "starting or stopping this VM", &fd, err);
+    return rc == 0 ? delete_locked(vm, flags, err) : rc;
+}
+
+const char *csb_vm_name(const csb_vm *vm) {
+    return vm->record.spec.name;
+}
+
+const char *csb_vm_project_dir(const csb_vm *vm) {
+    return vm->record.spec.project_dir ? vm->record.spec.project_dir : "";
+}
+
+const char *csb_vm_engine(const csb_vm *vm) {
+    return vm->record.engine;
+}
+
+int csb_vm_state(const csb_vm *vm) {
+    return vm->machine.state;
+}
+
+const char *csb_vm_state_name(const csb_vm *vm) {
+    switch (vm->machine.state) {
+    case CSB_VM_STOPPED:
+        return "stopped";
+    case CSB_VM_STARTING:
+        return "starting";
+    case CSB_VM_RUNNING:
+        return "running";
+    default:
+        return "broken";
+    }
+}
+
+const char *csb_vm_state_reason(const csb_vm *vm) {
+    return vm->machine.reason ? vm->machine.reason : "";
+}
+
+int csb_vm_cpus(const csb_vm *vm) {
+    return vm->machine.cpus ? vm->machine.cpus : vm->record.spec.cpus;
+}
+
+uint64_t csb_vm_memory_bytes(const csb_vm *vm) {
+    return vm->machine.memory ? vm->machine.memory : vm->record.spec.memory;
+}
+
+uint64_t csb_vm_disk_bytes(const csb_vm *vm) {
+    return vm->machine.disk ? vm->machine.disk : vm->record.spec.disk;
+}
+
+const char *csb_vm_ssh_config(const csb_vm *vm) {
+    return vm->machine.door.ssh_config ? vm->machine.door.ssh_config : "";
+}
+
+const char *csb_vm_ssh_host(const csb_vm *vm) {
+    return vm->machine.door.ssh_host ? vm->machine.door.ssh_host : "";
+}
+
+void csb_vm_free(csb_vm *vm) {
+    if (vm) {
+        csb__record_finish(&vm->record);
+        csb__machine_finish(&vm->machine);
+        free(vm);
+    }
+}

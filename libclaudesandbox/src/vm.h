@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CSB_VM_H
+#define CSB_VM_H
+
+#include <claudesandbox/vm.h>
+
+#include "context.h"
+#include "model/record.h"
+
+struct csb_vm {
+    csb_ctx *ctx;
+    struct csb__record record;
+    const struct csb__engine *engine;
+    struct csb__machine machine; /* as of the last call that asked */
+};
+
+/* ESTATE, with the command that helps, unless it ran when last asked. */
+int csb__vm_require_running(const csb_vm *vm, csb_error **err);
+
+/* A handle of a record, which it takes over in either case; asks the engine. */
+int csb__vm_new(csb_ctx *ctx, struct csb__record *record, csb_vm **ret, csb_error **err);
+
+#endif

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/* Making machines: create and clone. What a crash or an error may leave is undone here. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/lock.h"
+#include "core/path.h"
+#include "core/posix.h"
+#include "model/vm_name.h"
+#include "store.h"
+#include "vm.h"
+#include "vm_options.h"
+
+#define MAKE_TIMEOUT_MS (60 * 60 * 1000)
+#define UNDO_MS (60 * 1000)
+#define TEMPLATE_MAX ((size_t)1 << 20)
+
+static int choose_name(struct csb__env *env, const struct csb__engine *engine,
+                       struct csb__spec *spec, csb_error **err) {
+    char name[CSB__NAME_MAX + 1];
+    size_t max = engine->name_max(env);
+    int rc;
+
+    if (spec->name) {
+        if (strlen(spec->name) > max) {
+            return csb__fail(err, CSB_EINVAL, "the name %s is longer than %zu characters",
+                             spec->name, max);
+        }
+        return 0;
+    }
+    rc = csb__vm_name_for_project(spec->project_dir, max, name, err);
+    if (rc == 0) {
+        spec->name = strdup(name);
+        rc = spec->name ? 0 : csb__fail_nomem(err);
+    }
+    return rc;
+}
+
+static int read_template(const char *path, struct csb__template *ret, csb_error **err) {
+    CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
+    CSB__AUTOFREE char *real = realpath(path, NULL);
+    int rc = real ? csb__read_file(real, TEMPLATE_MAX, &text) : errno;
+
+    if (rc == ENOENT) {
+        return csb__fail(err, CSB_EINVAL, "there is no template %s", path);
+    }
+    if (rc != 0) {
+        return csb__fail_errno(err, rc, "can't read the template %s", path);
+    }
+    return csb__template_parse(csb__strbuf_text(&text), text.len, path, ret, err);
+}
+
+/* Another machine of the same project, made under another name. */
+static int check_project_free(struct csb__env *env, const struct csb__spec *spec, csb_error **err) {
+    struct csb__record *list;
+    size_t n;
+    int rc = csb__store_list(env, &list, &n, err);
+
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        const struct csb__spec *other = &list[i].spec;
+
+        if (list[i].complete && spec->project_dir && other->project_dir &&
+            strcmp(other->project_dir, spec->project_dir) == 0) {
+            rc = csb__fail(err, CSB_EEXISTS, "%s has the VM %s", spec->project_dir, other->name);
+        }
+    }
+    if (rc == 0 || rc == CSB_EEXISTS) {
+        csb__store_list_free(list, n);
+    }
+    return rc;
+}
+
+/* Takes away what an engine and the store have of a machine, whatever happens to the call. */
+static void undo(struct csb__env *env, const struct csb__engine *engine,
+                 const struct csb__record *record, csb_error **err) {
+    int64_t saved = csb__env_shield(env, UNDO_MS);
+    CSB__AUTOERROR csb_error *e = NULL;
+
+    if (engine->remove(env, record->spec.name, record->engine_home, &e) != 0) {
+        /* The record stays: with it the user can delete what is left. */
+        csb__error_prepend(err, "%s is half made and could not be removed (%s)", record->spec.name,
+                           csb_error_message(e));
+        csb__error_set_hint(err, "claude-sandbox delete %s", record->spec.name);
+    } else {
+        csb__store_remove(env, record->spec.name, NULL);
+    }
+    csb__env_unshield(env, saved);
+}
+
+/* With the machine's lock: the name must be free, or held by what a crash left half made. */
+static int make_room(struct csb__env *env, const struct csb__spec *spec, csb_error **err) {
+    CSB__AUTORECORD old = {0};
+    CSB__AUTOERROR csb_error *e = NULL;
+    const struct csb__engine *engine;
+    int rc = csb__store_load(env, spec->name, &old, &e);
+
+    if (rc == CSB_ENOTFOUND) {
+        return check_project_free(env, spec, err);
+    }
+    if (rc != 0) {
+        return csb__error_propagate(err, CSB__STEAL(e));
+    }
+    if (old.complete) {
+        return csb__fail(err, CSB_EEXISTS, "there is a VM named %s", spec->name);
+    }
+    engine = csb__engine_by_name(old.engine);
+    csb__log(env, CSB_LOG_INFO, "removing what is left of an interrupted creation of %s",
+             spec->name);
+    if (engine) {
+        rc = engine->remove(env, spec->name, old.engine_home, err);
+    }
+    return rc;
+}
+
+static int run_engine(struct csb__env *env, const struct csb__engine *engine,
+                      struct csb__record *record, const struct csb__source *source,
+                      csb_error **err) {
+    int rc = csb__store_save(env, record, err);
+
+    if (rc == 0) {
+        rc = (source->base ? engine->clone : engine->create)(env, &record->spec, source, err);
+    }
+    if (rc == 0) {
+        record->complete = true;
+        rc = csb__store_save(env, record, err);
+    }
+    if (rc != 0) {
+        undo(env, engine, record, err);
+    }
+    return rc;
+}
+
+/* Moves the spec into a record that says who made it. */
+static int fill_record(struct csb__env *env, const struct csb__engine *engine,
+                       struct csb__spec *spec, struct csb__record *ret, csb_error **err) {
+    ret->engine = strdup(engine->name);
+    ret->engine_home = engine->home(env);
+    ret->created = (int64_t)time(NULL);
+    if (!ret->engine || !ret->engine_home) {
+        return csb__fail_nomem(err);
+    }
+    ret->spec = *spec;
+    *spec = (struct csb__spec){0};
+    return 0;
+}
+
+static int make(csb_ctx *ctx, const struct csb__source *source, struct csb__spec *spec,
+                csb_vm **ret, csb_error **err) {
+    struct csb__env *env = &ctx->env;
+    const struct csb__engine *engine;
+    struct csb__record record = {0};
+    CSB__AUTOCLOSE int lock = -1;
+    int rc = csb__ctx_engine(ctx, &engine, err);
+
+    if (rc == 0) {
+        rc = choose_name(env, engine, spec, err);
+    }
+    if (rc == 0) {
+        rc = csb__lock(env, spec->name, "creating this VM", &lock, err);
+    }
+    if (rc == 0) {
+        rc = make_room(env, spec, err);
+    }
+    if (rc == 0) {
+        rc = fill_record(env, engine, spec, &record, err);
+    }
+    if (rc == 0) {
+        rc = run_engine(env, engine, &record, source, err);
+    }
+    if (rc == 0) {
+        return csb__vm_new(ctx, &record, ret, err);
+    }
+    csb__record_finish(&record);
+    return rc;
+}
+
+static void cleanup_spec(struct csb__spec *spec) {
+    csb__spec_finish(spec);
+}
+
+int csb_vm_create(csb_ctx *ctx, const char *template_path, const csb_vm_options *opts,
+                  csb_vm **ret, csb_error **err) {
+    CSB__CLEANUP(cleanup_spec) struct csb__spec spec = {0};
+    CSB__AUTOTEMPLATE template = {0};
+    struct csb__source source = {template_path, template_path ? &template : NULL, NULL};
+    int rc;
+
+    csb__env_begin(&ctx->env, MAKE_TIMEOUT_MS);
+    rc = csb__vm_options_resolve(&ctx->env, opts, &spec, err);
+    if (rc == 0 && template_path) {
+        rc = read_template(template_path, &template, err);
+    }
+    return rc == 0 ? make(ctx, &source, &spec, ret, err) : rc;
+}
+
+int csb_vm_clone(csb_ctx *ctx, const char *base_name, const csb_vm_options *opts, csb_vm **ret,
+                 csb_error **err) {
+    CSB__CLEANUP(cleanup_spec) struct csb__spec spec = {0};
+    struct csb__source source = {NULL, NULL, base_name};
+    int rc;
+
+    csb__env_begin(&ctx->env, MAKE_TIMEOUT_MS);
+    if (!base_name || !csb__vm_name_valid(base_name)) {
+        return csb__fail(err, CSB_EINVAL, "\"%s\" is not a name for a machine",
+                         base_name ? base_name : "");
+    }
+    rc = csb__vm_options_resolve(&ctx->env, opts, &spec, err);
+    return rc == 0 ? make(ctx, &source, &spec, ret, err) : rc;
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#include "vm_options.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/options.h"
+#include "core/path.h"
+#include "model/vm_name.h"
+
+/* The real path of a directory that must exist. */
+static int resolve_dir(const char *path, char **ret, csb_error **err) {
+    CSB__AUTOFREE char *real = realpath(path, NULL);
+    struct stat st;
+
+    if (!real) {
+        return errno == ENOENT ? csb__fail(err, CSB_EINVAL, "there is no directory %s", path)
+                               : csb__fail_errno(err, errno, "can't use %s", path);
+    }
+    if (stat(real, &st) != 0) {
+        return csb__fail_errno(err, errno, "can't use %s", path);
+    }
+    if (!S_ISDIR(st.st_mode)) {
+        return csb__fail(err, CSB_EINVAL, "%s is not a directory", path);
+    }
+    *ret = CSB__STEAL(real);
+    return 0;
+}
+
+static const char *user_name(char *buf, size_t size) {
+    struct passwd pw;
+    struct passwd *found = NULL;
+
+    return getpwuid_r(geteuid(), &pw, buf, size, &found) == 0 && found ? pw.pw_name : "USER";
+}
+
+static int check_writable(const char *path, csb_error **err) {
+    char buf[4096];
+
+    if (access(path, R_OK | W_OK | X_OK) == 0) {
+        return 0;
+    }
+    csb__fail(err, CSB_EINVAL, "%s can't be written by you, so Claude couldn't either", path);
+    csb__error_set_hint(err, "sudo chown -R %s '%s'", user_name(buf, sizeof(buf)), path);
+    return CSB_EINVAL;
+}
+
+static int add(struct csb__env *env, struct csb__spec *spec, const csb_mount *m, bool force,
+               char **real_path, csb_error **err) {
+    CSB__AUTOFREE char *home = csb__home_dir();
+    CSB__AUTOFREE char *real_home = home ? realpath(home, NULL) : NULL;
+    CSB__AUTOFREE char *real = NULL;
+    const char *guest;
+    int rc = resolve_dir(m->host_path, &real, err);
+
+    if (rc == 0) {
+        rc = csb__mount_check_host(real, real_home, env->state_dir, force, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    if (m->writable && (rc = check_writable(real, err)) != 0) {
+        return rc;
+    }
+    guest = m->guest_path ? m->guest_path : real;
+    rc = csb__mount_check_guest(guest, err);
+    if (rc == 0) {
+        rc = csb__spec_add_mount(spec, real, guest, m->writable, err);
+    }
+    if (rc == 0 && real_path) {
+        *real_path = CSB__STEAL(real);
+    }
+    return rc;
+}
+
+/* The settings directory is ours to make, and lies in our state directory by default, where
+ * nothing else may be shared from. */
+static int add_settings(struct csb__spec *spec, const char *dir, csb_error **err) {
+    int rc = csb__mkdirs(dir, err);
+
+    if (rc == 0) {
+        rc = resolve_dir(dir, &spec->settings_dir, err);
+    }
+    if (rc == 0) {
+        rc = csb__spec_add_mount(spec, spec->settings_dir, CSB__SETTINGS_GUEST_PATH, true, err);
+    }
+    return rc;
+}
+
+/* Either a directory inside the state directory that is there for the purpose, or like any other. */
+static int check_settings(struct csb__env *env, const char *dir, csb_error **err) {
+    CSB__AUTOFREE char *own = csb__path_join(env->state_dir, ".claude");
+    CSB__AUTOFREE char *absolute = csb__path_absolute(dir);
+    CSB__AUTOFREE char *real = realpath(dir, NULL);
+    CSB__AUTOFREE char *home = csb__home_dir();
+
+    if (!own || !absolute) {
+        return csb__fail_nomem(err);
+    }
+    if (strcmp(real ? real : absolute, own) == 0) {
+        return 0;
+    }
+    return csb__mount_check_host(real ? real : absolute, home, env->state_dir, false, err);
+}
+
+static int resolve_mounts(struct csb__env *env, const csb_vm_options *o, struct csb__spec *spec,
+                          csb_error **err) {
+    csb_mount project = {o->project_dir, NULL, 1};
+    int rc = 0;
+
+    if (o->project_dir) {
+        rc = add(env, spec, &project, o->flags & CSB_VM_FORCE_MOUNT, &spec->project_dir, err);
+    }
+    if (rc == 0 && o->settings_dir) {
+        rc = check_settings(env, o->settings_dir, err);
+        if (rc == 0) {
+            rc = add_settings(spec, o->settings_dir, err);
+        }
+    }
+    for (size_t i = 0; rc == 0 && i < o->n_mounts; i++) {
+        rc = add(env, spec, &o->mounts[i], false, NULL, err);
+    }
+    return rc;
+}
+
+int csb__vm_options_resolve(struct csb__env *env, const csb_vm_options *opts,
+                            struct csb__spec *ret, csb_error **err) {
+    csb_vm_options o = CSB_VM_OPTIONS_INIT;
+    int rc = csb__options_load(&o, sizeof(o), opts, err);
+
+    if (rc == 0 && (o.flags & ~(unsigned)CSB_VM_FORCE_MOUNT)) {
+        rc = csb__fail(err, CSB_EINVAL, "unknown flags");
+    }
+    if (rc == 0 && !o.name && !o.project_dir) {
+        rc = csb__fail(err, CSB_EINVAL, "a machine needs a name or a project directory");
+    }
+    if (rc == 0 && o.name && !csb__vm_name_valid(o.name)) {
+        rc = csb__fail(err, CSB_EINVAL, "\"%s\" is not a name for a machine", o.name);
+    }
+    if (rc == 0) {
+        rc = csb__spec_check_sizes(o.cpus, o.memory_bytes, o.disk_bytes, err);
+    }
+    if (rc == 0) {
+        rc = resolve_mounts(env, &o, ret, err);
+    }
+    if (rc == 0 && o.name) {
+        ret->name = strdup(o.name);
+        rc = ret->name ? 0 : csb__fail_nomem(err);
+    }
+    ret->cpus = o.cpus;
+    ret->memory = o.memory_bytes;
+    ret->disk = o.disk_bytes;
+    return rc;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CSB_VM_OPTIONS_H
+#define CSB_VM_OPTIONS_H
+
+#include <claudesandbox/vm.h>
+
+#include "core/env.h"
+#include "model/spec.h"
+
+/* A caller's options, checked and with every path resolved; the name is still missing unless it
+ * was given. */
+int csb__vm_options_resolve(struct csb__env *env, const csb_vm_options *opts,
+                            struct csb__spec *ret, csb_error **err);
+
+#endif
