@@ -44,17 +44,37 @@ static void kill_remote(csb_vm *vm, const char *token) {
     csb__env_unshield(env, saved);
 }
 
+static int stash_env(csb_vm *vm, const char *const *entries, const char *token, csb_error **err) {
+    CSB__AUTOSTRBUF script = CSB__STRBUF_INIT;
+    CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
+    CSB__AUTORESULT result = {0};
+    int rc;
+
+    csb__stash_script(&script, token);
+    csb__stash_text(&text, entries);
+    if (script.failed || text.failed) {
+        return csb__fail_nomem(err);
+    }
+    rc = csb__ssh_run(&vm->ctx->env, &vm->machine.door, csb__strbuf_text(&script),
+                      csb__strbuf_text(&text), &result, err);
+    if (rc == 0 && result.status != 0) {
+        rc = csb__fail(err, CSB_EENGINE, "the VM takes no environment for the program");
+        csb__error_set_child(err, result.status, csb__strbuf_text(&result.errout),
+                             result.errout.len);
+    }
+    return rc;
+}
+
 static int run(csb_vm *vm, const csb_exec_options *o, csb_exit *ret, csb_error **err) {
     struct csb__env *env = &vm->ctx->env;
     CSB__AUTOSTRBUF script = CSB__STRBUF_INIT;
     char token[17];
     struct csb__command command = {.argv = o->argv && o->argv[0] ? o->argv : NULL,
-                                   .env = o->env,
+                                   .stashed = o->env && o->env[0],
                                    .cwd = o->cwd ? o->cwd : vm->record.spec.project_dir,
                                    .token = token,
                                    .login = o->flags & CSB_EXEC_LOGIN};
-    struct csb__ssh_exec exec = {.env = o->env,
-                                 .stdin_fd = o->stdin_fd,
+    struct csb__ssh_exec exec = {.stdin_fd = o->stdin_fd,
                                  .stdout_fd = o->stdout_fd,
                                  .stderr_fd = o->stderr_fd,
                                  .tty = o->flags & CSB_EXEC_TTY,
@@ -69,6 +89,14 @@ static int run(csb_vm *vm, const csb_exec_options *o, csb_exit *ret, csb_error *
     if (script.failed) {
         return csb__fail_nomem(err);
     }
+    if (command.stashed) {
+        rc = stash_env(vm, o->env, token, err);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    /* The program takes the time it takes, unless the caller limits it. */
+    csb__env_begin(env, -1);
     exec.script = csb__strbuf_text(&script);
     rc = csb__ssh_exec(env, &vm->machine.door, &exec, &status, err);
     if (rc == CSB_ECANCELED || rc == CSB_ETIMEOUT) {
@@ -95,10 +123,5 @@ int csb_vm_exec(csb_vm *vm, const csb_exec_options *opts, csb_exit *ret, csb_err
     }
     csb__env_begin(&vm->ctx->env, CONNECT_MS);
     rc = csb__ssh_connect(&vm->ctx->env, &vm->machine.door, err);
-    if (rc != 0) {
-        return rc;
-    }
-    /* The program takes the time it takes, unless the caller limits it. */
-    csb__env_begin(&vm->ctx->env, -1);
-    return run(vm, &o, ret, err);
+    return rc == 0 ? run(vm, &o, ret, err) : rc;
 }

@@ -114,6 +114,7 @@ void csb__log(struct csb__env *env, int level, const char *fmt, ...) {
 void csb__progress(struct csb__env *env, int step, int steps, const char *text) {
     if (env->progress) {
         env->progress(step, steps, text, env->progress_userdata);
+    } else {
+        csb__log(env, CSB_LOG_INFO, "%s", text);
     }
-    csb__log(env, CSB_LOG_INFO, "%s", text);
 }

@@ -26,13 +26,26 @@ bool csb__env_entry_valid(const char *entry) {
     return n > 0 && entry[n] == '=' && !(entry[0] >= '0' && entry[0] <= '9');
 }
 
+void csb__stash_text(struct csb__strbuf *out, const char *const *env) {
+    for (; env && *env; env++) {
+        size_t n = name_length(*env);
+
+        csb__strbuf_puts(out, "export ");
+        csb__strbuf_add(out, *env, n + 1);
+        csb__shell_quote(out, *env + n + 1);
+        csb__strbuf_puts(out, "\n");
+    }
+}
+
+void csb__stash_script(struct csb__strbuf *out, const char *token) {
+    csb__strbuf_printf(out, "umask 077; cat >" CSB__STASH "%s", token);
+}
+
 /* The part that does the work, run by sh or by a login shell. */
 static void inner_script(struct csb__strbuf *out, const struct csb__command *c) {
-    for (const char *const *e = c->env; e && *e; e++) {
-        int n = (int)name_length(*e);
-
-        csb__strbuf_printf(out, "export %.*s=\"$" CSB__CARRIED "%.*s\"; unset " CSB__CARRIED "%.*s; ",
-                           n, *e, n, *e, n, *e);
+    if (c->stashed) {
+        csb__strbuf_printf(out, ". " CSB__STASH "%s || exit 126; rm -f " CSB__STASH "%s; ",
+                           c->token, c->token);
     }
     if (c->cwd) {
         csb__strbuf_puts(out, "cd -- ");
@@ -70,9 +83,9 @@ void csb__command_script(struct csb__strbuf *out, const struct csb__command *c) 
 
 void csb__kill_script(struct csb__strbuf *out, const char *token) {
     csb__strbuf_printf(out,
-                       "f=/tmp/.csb-%s; read -r p <\"$f\" || exit 0; rm -f \"$f\"; "
+                       "rm -f " CSB__STASH "%s; f=/tmp/.csb-%s; read -r p <\"$f\" || exit 0; rm -f \"$f\"; "
                        "kill -TERM -- \"-$p\" || exit 0; "
                        "for i in 1 2 3 4 5 6 7 8 9 10; do "
                        "kill -0 -- \"-$p\" || exit 0; sleep 0.2; done; kill -KILL -- \"-$p\"",
-                       token);
+                       token, token);
 }

@@ -8,9 +8,6 @@
 
 #include "core/path.h"
 #include "core/posix.h"
-#include "guest/script.h"
-
-extern char **environ;
 
 /* What every call says. ControlMaster=no: use the master, never become one by accident. */
 static void add_common(struct csb__strv *argv, const struct csb__door *door) {
@@ -100,25 +97,11 @@ int csb__ssh_run(struct csb__env *env, const struct csb__door *door, const char 
     return rc;
 }
 
-/* Our environment with the guest's part added under its carrier names. */
-static void carried_environment(struct csb__strv *out, const char *const *env) {
-    for (char **e = environ; *e; e++) {
-        if (strncmp(*e, CSB__CARRIED, strlen(CSB__CARRIED)) != 0) {
-            csb__strv_add(out, *e);
-        }
-    }
-    for (; env && *env; env++) {
-        csb__strv_addf(out, CSB__CARRIED "%s", *env);
-    }
-}
-
 static void exec_argv(struct csb__strv *argv, const struct csb__door *door,
                       const struct csb__ssh_exec *exec, const char *log) {
     add_common(argv, door);
     csb__strv_add(argv, "-o");
     csb__strv_add(argv, "ControlMaster=no");
-    csb__strv_add(argv, "-o");
-    csb__strv_add(argv, "SendEnv=" CSB__CARRIED "*");
     csb__strv_add(argv, "-E");
     csb__strv_add(argv, log);
     csb__strv_add(argv, exec->tty ? "-tt" : "-T");
@@ -151,7 +134,6 @@ static int read_verdict(struct csb__run_result *r, const char *log, int *status,
 int csb__ssh_exec(struct csb__env *env, const struct csb__door *door,
                   const struct csb__ssh_exec *exec, int *status, csb_error **err) {
     CSB__AUTOSTRV argv = CSB__STRV_INIT;
-    CSB__AUTOSTRV envp = CSB__STRV_INIT;
     CSB__AUTORESULT result = {0};
     CSB__AUTOFREE char *log = NULL;
     struct csb__run run = CSB__RUN_INIT;
@@ -164,12 +146,10 @@ int csb__ssh_exec(struct csb__env *env, const struct csb__door *door,
         return csb__fail_nomem(err);
     }
     exec_argv(&argv, door, exec, log);
-    carried_environment(&envp, exec->env);
-    if (argv.failed || envp.failed) {
+    if (argv.failed) {
         return csb__fail_nomem(err);
     }
     run.argv = csb__strv_items(&argv);
-    run.envp = csb__strv_items(&envp);
     run.stdin_fd = exec->stdin_fd;
     run.stdout_fd = exec->stdout_fd;
     run.stderr_fd = exec->stderr_fd;

@@ -16,7 +16,6 @@ int csb__ssh_run(struct csb__env *env, const struct csb__door *door, const char 
 
 struct csb__ssh_exec {
     const char *script;
-    const char *const *env; /* "NAME=value" ..., carried as script.h says */
     int stdin_fd;
     int stdout_fd;
     int stderr_fd;

@@ -79,7 +79,7 @@ static void add_boot(struct csb__strv *argv, const struct csb__qemu_args *a) {
 
 static void add_channels(struct csb__strv *argv, const struct csb__qemu_args *a) {
     /* The port on the host is QEMU's choice, which is free of races; it is asked for later. */
-    add_words(argv, "-netdev", "user,id=n0,hostfwd=tcp:127.0.0.1:0-:22");
+    add_words(argv, "-netdev", "user,id=n0,ipv6=off,hostfwd=tcp:127.0.0.1:0-:22");
     add_words(argv, "-device", "virtio-net-pci,netdev=n0,romfile=");
     add_path(argv, "-chardev", "socket,id=qmp,server=on,wait=off,path=", a->run_dir, "qmp");
     add_words(argv, "-mon", "chardev=qmp,mode=control");
