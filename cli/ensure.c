@@ -58,12 +58,31 @@ static int make(csb_ctx *ctx, const struct cli_options *o, const csb_vm_options 
     return csb_vm_create(ctx, template, v, ret, err);
 }
 
+/* A machine that is there keeps what it was made with; who asks for something else is told. */
+static void say_what_is_kept(const csb_vm *vm, const struct cli_options *o,
+                             const csb_vm_options *v) {
+    char text[512];
+    bool differs = (v->cpus && v->cpus != csb_vm_cpus(vm)) ||
+                   (v->memory_bytes && v->memory_bytes != csb_vm_memory_bytes(vm)) ||
+                   (v->disk_bytes && v->disk_bytes != csb_vm_disk_bytes(vm)) || o->template ||
+                   o->clone_from || o->settings;
+
+    if (differs) {
+        snprintf(text, sizeof(text), "%s exists: --cpus, --mem, --disk, --template, --clone-from "
+                 "and --settings are for new VMs and change nothing here", csb_vm_name(vm));
+        cli_print_safe(text);
+    }
+}
+
 /* What was asked for is settled before anything is made or started. */
 static int open_or_make(csb_ctx *ctx, const struct cli_options *o, csb_vm_options *v,
                         csb_vm **ret, csb_error **err) {
     int rc = csb_vm_for_project(ctx, v->project_dir, ret, err);
 
     if (rc != CSB_ENOTFOUND) {
+        if (rc == 0) {
+            say_what_is_kept(*ret, o, v);
+        }
         return rc;
     }
     csb_error_free(*err);

@@ -61,6 +61,15 @@ int csb__fail(csb_error **err, int code, const char *fmt, ...) {
     return code;
 }
 
+/* There are two strerror_r(): GNU's returns the text, POSIX's fills the buffer. */
+static const char *describe(int errnum, char *buf, size_t size) {
+#ifdef __GLIBC__
+    return strerror_r(errnum, buf, size);
+#else
+    return strerror_r(errnum, buf, size) == 0 ? buf : "unknown error";
+#endif
+}
+
 int csb__fail_errno(csb_error **err, int errnum, const char *fmt, ...) {
     int code = errnum == ENOMEM ? CSB_ENOMEM : CSB_ESYSTEM;
     char buf[128] = "";
@@ -74,10 +83,7 @@ int csb__fail_errno(csb_error **err, int errnum, const char *fmt, ...) {
     va_start(ap, fmt);
     what = format(fmt, ap);
     va_end(ap);
-    if (strerror_r(errnum, buf, sizeof(buf)) != 0) {
-        snprintf(buf, sizeof(buf), "error %d", errnum);
-    }
-    if (what && asprintf(&text, "%s: %s", what, buf) < 0) {
+    if (what && asprintf(&text, "%s: %s", what, describe(errnum, buf, sizeof(buf))) < 0) {
         text = NULL;
     }
     free(what);

@@ -131,6 +131,12 @@ static int read_verdict(struct csb__run_result *r, const char *log, int *status,
     return 0;
 }
 
+static int make_log_dir(struct csb__env *env, csb_error **err) {
+    CSB__AUTOFREE char *dir = csb__path_join(env->state_dir, "run");
+
+    return dir ? csb__mkdirs(dir, err) : csb__fail_nomem(err);
+}
+
 int csb__ssh_exec(struct csb__env *env, const struct csb__door *door,
                   const struct csb__ssh_exec *exec, int *status, csb_error **err) {
     CSB__AUTOSTRV argv = CSB__STRV_INIT;
@@ -141,9 +147,13 @@ int csb__ssh_exec(struct csb__env *env, const struct csb__door *door,
     int rc;
 
     if (csb__random_hex(digits, 16) != 0 ||
-        asprintf(&log, "%s/ssh-%s.log", env->state_dir, digits) < 0) {
+        asprintf(&log, "%s/run/ssh-%s.log", env->state_dir, digits) < 0) {
         log = NULL;
         return csb__fail_nomem(err);
+    }
+    rc = make_log_dir(env, err);
+    if (rc != 0) {
+        return rc;
     }
     exec_argv(&argv, door, exec, log);
     if (argv.failed) {

@@ -93,6 +93,7 @@ static int load_run(struct csb__instance *i, csb_error **err) {
         i->pid = (pid_t)csb__json_int(json, "pid", 0);
         i->start_time = (uint64_t)csb__json_int(json, "start_time", 0);
         i->ssh_port = (int)csb__json_int(json, "ssh_port", 0);
+        i->ready = json_is_true(json_object_get(json, "ready"));
     }
     return 0;
 }
@@ -127,9 +128,9 @@ int csb__instance_save_config(const struct csb__instance *i, csb_error **err) {
 
 int csb__instance_save_run(const struct csb__instance *i, csb_error **err) {
     return save(i, "run.json",
-                json_pack("{s:i, s:I, s:I, s:s, s:i}", "schema", 1, "pid", (json_int_t)i->pid,
+                json_pack("{s:i, s:I, s:I, s:s, s:i, s:b}", "schema", 1, "pid", (json_int_t)i->pid,
                           "start_time", (json_int_t)i->start_time, "boot", i->boot, "ssh_port",
-                          i->ssh_port),
+                          i->ssh_port, "ready", i->ready),
                 err);
 }
 

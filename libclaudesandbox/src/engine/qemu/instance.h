@@ -22,6 +22,7 @@ struct csb__instance {
     uint64_t start_time;
     char *boot;
     int ssh_port;
+    bool ready; /* the guest has said so */
 };
 
 /* Paths only; nothing need exist. */

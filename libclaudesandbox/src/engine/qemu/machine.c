@@ -277,12 +277,17 @@ int csb__machine_start(struct csb__env *env, struct csb__instance *i, const stru
         return rc;
     }
     remove_sockets(i);
+    i->ready = false;
     rc = launch(env, i, spec, &image, &e);
     if (rc == 0) {
         rc = prepare(env, i, spec, &e);
     }
     if (rc == 0) {
         rc = csb__control_wait_ready(env, i, &e);
+    }
+    if (rc == 0) {
+        i->ready = true;
+        rc = csb__instance_save_run(i, &e);
     }
     if (rc != 0) {
         CSB__AUTOSTRBUF console = CSB__STRBUF_INIT;
@@ -295,6 +300,23 @@ int csb__machine_start(struct csb__env *env, struct csb__instance *i, const stru
         return csb__error_propagate(err, CSB__STEAL(e));
     }
     return 0;
+}
+
+int csb__machine_resume(struct csb__env *env, const struct csb__instance *i, csb_error **err) {
+    CSB__AUTOFREE char *path = csb__instance_socket(i, "qmp");
+    CSB__AUTOJSON *answer = NULL;
+    CSB__AUTOQMP q = {0};
+    int rc = path ? csb__qmp_open(env, path, &q, err) : csb__fail_nomem(err);
+
+    if (rc == 0) {
+        rc = csb__qmp_execute(&q, "query-status", NULL, &answer, err);
+    }
+    if (rc != 0 || strcmp(csb__json_string(answer, "status", ""), "running") == 0) {
+        return rc;
+    }
+    csb__log(env, CSB_LOG_INFO, "%s was paused (%s): resuming it", i->name,
+             csb__json_string(answer, "status", "?"));
+    return csb__qmp_execute(&q, "cont", NULL, NULL, err);
 }
 
 int csb__machine_stop(struct csb__env *env, const struct csb__instance *i, bool force,

@@ -282,7 +282,12 @@ static int start(struct csb__env *env, const struct csb__spec *spec, const char 
         return rc;
     }
     csb__qemu_adopt(env, &i);
-    return csb__qemu_alive(&i) ? 0 : csb__machine_start(env, &i, spec, err);
+    if (csb__qemu_alive(&i) && i.ready) {
+        return csb__machine_resume(env, &i, err);
+    }
+    /* Whoever was starting it has died meanwhile, for we have its lock. */
+    rc = csb__qemu_kill(env, &i, err);
+    return rc == 0 ? csb__machine_start(env, &i, spec, err) : rc;
 }
 
 static int stop(struct csb__env *env, const char *name, const char *home_dir, unsigned flags,
@@ -328,7 +333,9 @@ static int inspect(struct csb__env *env, const char *name, const char *home_dir,
     if (rc != 0) {
         return rc;
     }
-    ret->state = csb__qemu_alive(&i) ? CSB_VM_RUNNING : CSB_VM_STOPPED;
+    ret->state = !csb__qemu_alive(&i) ? CSB_VM_STOPPED
+                 : i.ready            ? CSB_VM_RUNNING
+                                      : CSB_VM_STARTING;
     ret->cpus = i.cpus;
     ret->memory = i.memory;
     ret->disk = i.disk;
