@@ -2,6 +2,7 @@
 #include "context.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -42,19 +43,26 @@ static int find_state_dir(const char *option, char **ret, csb_error **err) {
     return *ret ? 0 : csb__fail_nomem(err);
 }
 
-/* Through links: the real path is what mounts are compared with. */
+/* Through links, as far as it exists: the real path is what mounts are compared with. */
 static int make_real(char **path, csb_error **err) {
-    char *real;
+    CSB__AUTOFREE char *head = strdup(*path);
+    CSB__AUTOFREE char *real = NULL;
+    char *full = NULL;
+    char *end = head ? head + strlen(head) : NULL;
 
-    if (csb__mkdirs(*path, err) != 0) {
-        return CSB_ESYSTEM;
+    while (end && !(real = realpath(*head ? head : "/", NULL)) && errno == ENOENT && end > head) {
+        end = strrchr(head, '/');
+        *end = '\0';
     }
-    real = realpath(*path, NULL);
-    if (!real) {
+    if (end && !real) {
         return csb__fail_errno(err, errno, "can't use %s", *path);
     }
+    if (!end || asprintf(&full, "%s%s", strcmp(real, "/") == 0 ? "" : real,
+                         *path + (end - head)) < 0) {
+        return csb__fail_nomem(err);
+    }
     free(*path);
-    *path = real;
+    *path = full;
     return 0;
 }
 

@@ -14,6 +14,9 @@ struct csb_vm {
     struct csb__machine machine; /* as of the last call that asked */
 };
 
+/* Asks the engine; what can't be asked is broken. ENOTFOUND when the engine does not know it. */
+int csb__vm_inspect(csb_vm *vm, csb_error **err);
+
 /* ESTATE, with the command that helps, unless it ran when last asked. */
 int csb__vm_require_running(const csb_vm *vm, csb_error **err);
 

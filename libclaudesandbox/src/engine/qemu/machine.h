@@ -8,8 +8,6 @@
 
 /* The program for this host's processor. */
 extern const char csb__qemu_program[];
-/* The guest's user: the host's name where it is one, else "claude". */
-void csb__guest_user(char *out, size_t size);
 
 /* Starts it and waits until the guest says it is ready; ends what it started if it fails. */
 int csb__machine_start(struct csb__env *env, struct csb__instance *i, const struct csb__spec *spec,

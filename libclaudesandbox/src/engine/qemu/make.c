@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/* Making machines and unmaking them: their files, no process. */
+#include "engine/qemu/make.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/lock.h"
+#include "core/path.h"
+#include "core/posix.h"
+#include "core/process.h"
+#include "engine/qemu/image.h"
+#include "engine/qemu/instance.h"
+#include "engine/qemu/keys.h"
+#include "engine/qemu/process.h"
+
+#define GIB (UINT64_C(1) << 30)
+#define DEFAULT_DISK (40 * GIB)
+
+/* What fits the machine: Claude is at home in 4 GiB; a host with little keeps most of it. */
+static uint64_t default_memory(void) {
+    long pages = sysconf(_SC_PHYS_PAGES);
+    long page = sysconf(_SC_PAGESIZE);
+    uint64_t quarter = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page / 4 : 0;
+
+    return quarter > 4 * GIB ? 4 * GIB : quarter > 2 * GIB ? quarter >> 20 << 20 : 2 * GIB;
+}
+
+static int default_cpus(void) {
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return n < 1 ? 1 : n > 4 ? 4 : (int)n;
+}
+
+/* Of what a Lima template may say we understand the sizes; the rest is refused, not ignored. */
+static int check_template(const struct csb__source *source, csb_error **err) {
+    static const char *const known[] = {"cpus", "memory", "disk", NULL};
+
+    for (size_t k = 0; source->template && k < source->template->n_keys; k++) {
+        const struct csb__template_key *key = &source->template->keys[k];
+        bool ok = false;
+
+        for (int i = 0; known[i]; i++) {
+            ok = ok || strcmp(known[i], key->name) == 0;
+        }
+        if (!ok) {
+            csb__fail(err, CSB_ENOTSUP, "%s:%d: the qemu engine can't do \"%s\"",
+                      source->template_path, key->line, key->name);
+            csb__error_set_hint(err, "leave the template away for the built-in image, or use it "
+                                     "with --engine lima");
+            return CSB_ENOTSUP;
+        }
+    }
+    return 0;
+}
+
+static int run_tool(struct csb__env *env, const char *const *argv, csb_error **err) {
+    struct csb__run run = CSB__RUN_INIT;
+    CSB__AUTORESULT result = {0};
+    int rc;
+
+    run.argv = argv;
+    rc = csb__run(env, &run, &result, err);
+    if (rc == 0 && result.status != 0) {
+        csb__fail(err, CSB_EENGINE, "%s failed: %.*s", argv[0],
+                  (int)strcspn(csb__strbuf_text(&result.errout), "\n"),
+                  csb__strbuf_text(&result.errout));
+        csb__error_set_child(err, result.status, csb__strbuf_text(&result.errout),
+                             result.errout.len);
+        return CSB_EENGINE;
+    }
+    return rc;
+}
+
+/* A directory nobody has yet, with keys and an id of its own. */
+static int make_dir(struct csb__env *env, const struct csb__instance *i, csb_error **err) {
+    CSB__AUTOFREE char *id_path = csb__instance_path(i, "machine-id");
+    char id[33];
+    int rc;
+
+    if (!id_path) {
+        return csb__fail_nomem(err);
+    }
+    if (access(i->dir, F_OK) == 0) {
+        return csb__fail(err, CSB_EEXISTS, "%s exists already", i->dir);
+    }
+    rc = csb__mkdirs(i->dir, err);
+    if (rc == 0 && csb__random_hex(id, 32) != 0) {
+        rc = csb__fail(err, CSB_ESYSTEM, "no random numbers");
+    }
+    if (rc == 0) {
+        rc = csb__write_file(id_path, id, 32, 0600, err);
+    }
+    return rc == 0 ? csb__keys_make(env, i, err) : rc;
+}
+
+static int make_overlay(struct csb__env *env, const struct csb__instance *i, const char *root,
+                        csb_error **err) {
+    CSB__AUTOFREE char *disk = csb__instance_path(i, "disk.qcow2");
+    char size[32];
+    const char *const argv[] = {"qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw",
+                                "-b", root, disk, size, NULL};
+
+    snprintf(size, sizeof(size), "%llu", (unsigned long long)i->disk);
+    return disk ? run_tool(env, argv, err) : csb__fail_nomem(err);
+}
+
+/* Also of one whose files are half there. */
+int csb__qemu_remove(struct csb__env *env, const char *name, const char *home_dir,
+                     csb_error **err) {
+    CSB__AUTOINSTANCE i = {0};
+    int rc = csb__instance_load(env, name, &i, NULL);
+
+    (void)home_dir;
+    if (!i.run_dir) {
+        return csb__fail_nomem(err);
+    }
+    if (rc == 0) {
+        csb__qemu_adopt(env, &i);
+        rc = csb__qemu_kill(env, &i, err);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    rc = csb__remove_tree(i.run_dir, err);
+    return rc == 0 ? csb__remove_tree(i.dir, err) : rc;
+}
+
+/* Takes back what a failed create or clone has made; the error is already told. */
+static int undo(struct csb__env *env, const char *name, int rc) {
+    if (rc != 0 && rc != CSB_EEXISTS) {
+        int64_t saved = csb__env_shield(env, 30000);
+
+        (void)csb__qemu_remove(env, name, "", NULL);
+        csb__env_unshield(env, saved);
+    }
+    return rc;
+}
+
+static int settle_sizes(struct csb__instance *i, const struct csb__spec *spec,
+                        const struct csb__template *t, const struct csb__image *image,
+                        csb_error **err) {
+    i->cpus = spec->cpus ? spec->cpus : t && t->cpus ? t->cpus : default_cpus();
+    i->memory = spec->memory ? spec->memory : t && t->memory ? t->memory : default_memory();
+    i->disk = spec->disk ? spec->disk : t && t->disk ? t->disk : DEFAULT_DISK;
+    if (i->disk < image->size) {
+        return csb__fail(err, CSB_EINVAL, "the disk must be at least %lluGiB, the guest image's size",
+                         (unsigned long long)(image->size / GIB));
+    }
+    i->image = strdup(image->dir);
+    return i->image ? 0 : csb__fail_nomem(err);
+}
+
+int csb__qemu_create(struct csb__env *env, const struct csb__spec *spec,
+                     const struct csb__source *source, csb_error **err) {
+    CSB__AUTOINSTANCE i = {0};
+    CSB__AUTOIMAGE image = {0};
+    int rc = check_template(source, err);
+
+    if (rc == 0) {
+        rc = csb__instance_init(env, spec->name, &i, err);
+    }
+    if (rc == 0) {
+        rc = csb__image_ensure(env, &image, err);
+    }
+    if (rc == 0) {
+        rc = settle_sizes(&i, spec, source->template, &image, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    rc = make_dir(env, &i, err);
+    if (rc == 0) {
+        rc = make_overlay(env, &i, image.root, err);
+    }
+    if (rc == 0) {
+        rc = csb__instance_save_config(&i, err);
+    }
+    return undo(env, spec->name, rc);
+}
+
+/* The base with its lock, so that nobody starts it while its disk is copied. */
+static int open_base(struct csb__env *env, const char *name, struct csb__instance *base, int *lock,
+                     csb_error **err) {
+    int rc = csb__lock(env, name, "using the base VM", lock, err);
+
+    if (rc == 0) {
+        rc = csb__instance_load(env, name, base, err);
+    }
+    if (rc == CSB_ENOTFOUND) {
+        csb__error_prepend(err, "no VM named %s to clone", name);
+        csb__error_set_hint(err, "claude-sandbox status");
+        return rc;
+    }
+    if (rc == 0 && csb__qemu_alive(base)) {
+        csb__fail(err, CSB_ESTATE, "%s is running; only a stopped VM can be cloned", name);
+        csb__error_set_hint(err, "claude-sandbox stop %s", name);
+        return CSB_ESTATE;
+    }
+    return rc;
+}
+
+static int copy_disk(struct csb__env *env, const struct csb__instance *from,
+                     const struct csb__instance *to, csb_error **err) {
+    CSB__AUTOFREE char *source = csb__instance_path(from, "disk.qcow2");
+    CSB__AUTOFREE char *target = csb__instance_path(to, "disk.qcow2");
+    char size[32];
+    const char *const copy[] = {"cp", "--reflink=auto", "--sparse=auto", "--", source, target,
+                                NULL};
+    const char *const grow[] = {"qemu-img", "resize", "-q", "-f", "qcow2", target, size, NULL};
+    int rc = source && target ? run_tool(env, copy, err) : csb__fail_nomem(err);
+
+    if (rc == 0 && to->disk > from->disk) {
+        snprintf(size, sizeof(size), "%llu", (unsigned long long)to->disk);
+        rc = run_tool(env, grow, err);
+    }
+    return rc;
+}
+
+int csb__qemu_clone(struct csb__env *env, const struct csb__spec *spec,
+                    const struct csb__source *source, csb_error **err) {
+    CSB__AUTOINSTANCE base = {0};
+    CSB__AUTOINSTANCE i = {0};
+    CSB__AUTOCLOSE int lock = -1;
+    int rc = open_base(env, source->base, &base, &lock, err);
+
+    if (rc == 0) {
+        rc = csb__instance_init(env, spec->name, &i, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    i.cpus = spec->cpus ? spec->cpus : base.cpus;
+    i.memory = spec->memory ? spec->memory : base.memory;
+    i.disk = spec->disk ? spec->disk : base.disk;
+    i.image = strdup(base.image);
+    if (!i.image) {
+        return csb__fail_nomem(err);
+    }
+    if (i.disk < base.disk) {
+        return csb__fail(err, CSB_EINVAL, "a disk can't be made smaller than its base's, %lluGiB",
+                         (unsigned long long)(base.disk / GIB));
+    }
+    rc = make_dir(env, &i, err);
+    if (rc == 0) {
+        rc = copy_disk(env, &base, &i, err);
+    }
+    if (rc == 0) {
+        rc = csb__instance_save_config(&i, err);
+    }
+    return undo(env, spec->name, rc);
+}

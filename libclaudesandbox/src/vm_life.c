@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/* What happens to a machine that is there: start, stop, delete. One at a time, by its lock. */
+#include <stdlib.h>
+
+#include "core/lock.h"
+#include "guest/setup.h"
+#include "guest/ssh.h"
+#include "store.h"
+#include "vm.h"
+
+#define START_TIMEOUT_MS (10 * 60 * 1000)
+#define STOP_TIMEOUT_MS (5 * 60 * 1000)
+#define UNDO_MS (60 * 1000)
+#define CONSOLE_MAX 8192
+
+static struct csb__env *env_of(const csb_vm *vm) {
+    return &vm->ctx->env;
+}
+
+/* The machine's lock, and the record as it is now that nobody else changes it. */
+static int lock(csb_vm *vm, const char *what, int *fd, csb_error **err) {
+    struct csb__record fresh = {0};
+    int rc = csb__lock(env_of(vm), vm->record.spec.name, what, fd, err);
+
+    if (rc == 0) {
+        rc = csb__store_load(env_of(vm), vm->record.spec.name, &fresh, err);
+    }
+    if (rc == 0) {
+        csb__record_finish(&vm->record);
+        vm->record = fresh;
+    }
+    return rc;
+}
+
+/* A machine that did not come up: the end of its console says why, more often than not. */
+static void add_console(csb_vm *vm, csb_error **err) {
+    CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
+
+    if (err && *err && *csb_error_detail(*err) == '\0') {
+        vm->engine->console(env_of(vm), vm->record.spec.name, vm->record.engine_home, &text);
+        csb__strbuf_keep_tail(&text, CONSOLE_MAX);
+        csb__error_set_child(err, csb_error_exit_status(*err), csb__strbuf_text(&text), text.len);
+    }
+}
+
+static void stop_after_failure(csb_vm *vm) {
+    int64_t saved = csb__env_shield(env_of(vm), UNDO_MS);
+
+    if (vm->machine.door.control_path) {
+        csb__ssh_disconnect(env_of(vm), &vm->machine.door);
+    }
+    (void)vm->engine->stop(env_of(vm), vm->record.spec.name, vm->record.engine_home,
+                           CSB__STOP_FORCE, NULL);
+    (void)csb__vm_inspect(vm, NULL);
+    csb__env_unshield(env_of(vm), saved);
+}
+
+static int bring_up(csb_vm *vm, csb_error **err) {
+    struct csb__env *env = env_of(vm);
+    int rc = vm->engine->start(env, &vm->record.spec, vm->record.engine_home, err);
+
+    if (rc == 0) {
+        rc = csb__vm_inspect(vm, err);
+    }
+    if (rc == 0) {
+        rc = csb__vm_require_running(vm, err);
+    }
+    if (rc == 0) {
+        rc = csb__guest_setup(env, vm->engine, &vm->record.spec, &vm->machine.door, err);
+    }
+    return rc;
+}
+
+int csb_vm_start(csb_vm *vm, csb_error **err) {
+    CSB__AUTOERROR csb_error *e = NULL;
+    CSB__AUTOCLOSE int fd = -1;
+    bool was_running;
+    int rc;
+
+    csb__env_begin(env_of(vm), START_TIMEOUT_MS);
+    rc = lock(vm, "starting this VM", &fd, err);
+    if (rc == 0) {
+        rc = csb__vm_inspect(vm, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    if (!vm->engine || !vm->record.complete) {
+        csb__fail(err, CSB_ESTATE, "%s: %s", csb_vm_name(vm), csb_vm_state_reason(vm));
+        csb__error_set_hint(err, "claude-sandbox delete %s", csb_vm_name(vm));
+        return CSB_ESTATE;
+    }
+    was_running = vm->machine.state == CSB_VM_RUNNING;
+    if (!was_running) {
+        csb__progress(env_of(vm), 0, 0, "Starting the VM");
+    }
+    rc = bring_up(vm, &e);
+    if (rc == 0) {
+        return 0;
+    }
+    add_console(vm, &e);
+    /* One that ran before may have somebody in it; not so one that sees what it should not. */
+    if (!was_running || rc == CSB_EPROTOCOL) {
+        stop_after_failure(vm);
+    }
+    csb__error_prepend(&e, "starting %s", csb_vm_name(vm));
+    return csb__error_propagate(err, CSB__STEAL(e));
+}
+
+static int stop_locked(csb_vm *vm, unsigned flags, csb_error **err) {
+    int rc;
+
+    if (!vm->engine) {
+        return csb__fail(err, CSB_ENOTSUP, "%s is of the engine %s, which is not here",
+                         csb_vm_name(vm), vm->record.engine);
+    }
+    if (vm->machine.door.control_path) {
+        csb__ssh_disconnect(env_of(vm), &vm->machine.door);
+    }
+    rc = vm->engine->stop(env_of(vm), vm->record.spec.name, vm->record.engine_home,
+                          flags & CSB_STOP_FORCE ? CSB__STOP_FORCE : 0, err);
+    if (rc == 0) {
+        rc = csb__vm_inspect(vm, err);
+    }
+    if (rc != 0) {
+        csb__error_prepend(err, "stopping %s", csb_vm_name(vm));
+    }
+    return rc;
+}
+
+int csb_vm_stop(csb_vm *vm, unsigned flags, csb_error **err) {
+    CSB__AUTOCLOSE int fd = -1;
+    int rc;
+
+    if (flags & ~(unsigned)CSB_STOP_FORCE) {
+        return csb__fail(err, CSB_EINVAL, "unknown flags");
+    }
+    csb__env_begin(env_of(vm), STOP_TIMEOUT_MS);
+    rc = lock(vm, "starting or stopping this VM", &fd, err);
+    return rc == 0 ? stop_locked(vm, flags, err) : rc;
+}
+
+static int delete_locked(csb_vm *vm, unsigned flags, csb_error **err) {
+    CSB__AUTOERROR csb_error *e = NULL;
+    int rc = csb__vm_inspect(vm, &e);
+
+    /* Whatever is wrong with it is no reason to keep it. */
+    if (rc == CSB_ECANCELED || rc == CSB_ENOMEM) {
+        return csb__error_propagate(err, CSB__STEAL(e));
+    }
+    if (!vm->engine) {
+        return csb__fail(err, CSB_ENOTSUP, "%s is of the engine %s, which is not here",
+                         csb_vm_name(vm), vm->record.engine);
+    }
+    if (rc == 0 && vm->machine.state == CSB_VM_RUNNING && !(flags & CSB_DELETE_FORCE)) {
+        csb__fail(err, CSB_ESTATE, "%s is running", csb_vm_name(vm));
+        csb__error_set_hint(err, "stop it first, or delete it by force: claude-sandbox delete -f %s",
+                            csb_vm_name(vm));
+        return CSB_ESTATE;
+    }
+    if (vm->machine.door.control_path) {
+        csb__ssh_disconnect(env_of(vm), &vm->machine.door);
+    }
+    rc = vm->engine->remove(env_of(vm), vm->record.spec.name, vm->record.engine_home, err);
+    if (rc == 0) {
+        rc = csb__store_remove(env_of(vm), vm->record.spec.name, err);
+    }
+    if (rc != 0) {
+        csb__error_prepend(err, "deleting %s", csb_vm_name(vm));
+    }
+    return rc;
+}
+
+int csb_vm_delete(csb_vm *vm, unsigned flags, csb_error **err) {
+    CSB__AUTOCLOSE int fd = -1;
+    int rc;
+
+    if (flags & ~(unsigned)CSB_DELETE_FORCE) {
+        return csb__fail(err, CSB_EINVAL, "unknown flags");
+    }
+    csb__env_begin(env_of(vm), STOP_TIMEOUT_MS);
+    rc = lock(vm, "starting or stopping this VM", &fd, err);
+    return rc == 0 ? delete_locked(vm, flags, err) : rc;
+}
