@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* What can be read of a machine from its directory, $LIMA_HOME/NAME, without asking limactl. */
+#ifndef CSB_ENGINE_LIMA_INSTANCE_DIR_H
+#define CSB_ENGINE_LIMA_INSTANCE_DIR_H
+
+#include <stdbool.h>
+
+#include "engine/engine.h"
+
+/* A directory of that name, not a link to one. */
+bool csb__lima_dir_exists(const char *dir);
+/* The user has forbidden to delete it (limactl protect). */
+bool csb__lima_dir_protected(const char *dir);
+
+/* "lima-NAME" with what a host name may not have replaced; to be freed. */
+char *csb__lima_host_alias(const char *name);
+/* Empty strings unless its ssh.config is its own: a clone has its base's until it starts. */
+int csb__lima_door(const char *dir, const char *name, struct csb__door *ret, csb_error **err);
+
+/* CSB__LIMA_BOOTING, ...: what its host agent says. */
+int csb__lima_boot_state(const char *dir);
+
+/* The ends of its consoles and of its host agent's log. */
+void csb__lima_dir_console(const char *dir, struct csb__strbuf *out);
+
+/* Removes pid files and sockets. Only when none of its processes lives. */
+void csb__lima_dir_clear_traces(const char *dir);
+/* Removes what a clone has of its base's runs. */
+void csb__lima_dir_forget_runs(const char *dir);
+
+#endif
