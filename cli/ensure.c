@@ -65,11 +65,12 @@ static void say_what_is_kept(const csb_vm *vm, const struct cli_options *o,
     bool differs = (v->cpus && v->cpus != csb_vm_cpus(vm)) ||
                    (v->memory_bytes && v->memory_bytes != csb_vm_memory_bytes(vm)) ||
                    (v->disk_bytes && v->disk_bytes != csb_vm_disk_bytes(vm)) || o->template ||
-                   o->clone_from || o->settings;
+                   o->clone_from || o->settings ||
+                   (o->engine && strcmp(o->engine, csb_vm_engine(vm)) != 0);
 
     if (differs) {
-        snprintf(text, sizeof(text), "%s exists: --cpus, --mem, --disk, --template, --clone-from "
-                 "and --settings are for new VMs and change nothing here", csb_vm_name(vm));
+        snprintf(text, sizeof(text), "%s exists: --cpus, --mem, --disk, --engine, --template, "
+                 "--clone-from and --settings are for new VMs and change nothing here", csb_vm_name(vm));
         cli_print_safe(text);
     }
 }

@@ -111,7 +111,7 @@ static int take_option(int argc, char **argv, int *i, struct cli_options *o) {
         *(bool *)(void *)member = true;
         return -1;
     }
-    if (!value && *i + 1 < argc) {
+    if (!value && *i + 1 < argc && strcmp(argv[*i + 1], "--") != 0) {
         value = argv[++*i];
     }
     if (!value || !*value) {

@@ -8,7 +8,7 @@
  *  - int results are 0, or one of the negative CSB_E... codes of error.h;
  *  - `ret` and `err` are written only in their own case, and `err` may be NULL;
  *  - strings passed in are copied, are UTF-8 or plain bytes of a path, and end in NUL;
- *    strings handed out as `const char *` live as long as the handle they came from;
+ *    strings handed out live as long as the handle they came from;
  *  - every ..._free() takes NULL and never touches a machine;
  *  - one handle is for one thread at a time; different contexts may be used on different threads;
  *  - the library does not print, exit, install signal handlers or change the process's state.

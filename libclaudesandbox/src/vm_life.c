@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "core/lock.h"
+#include "core/path.h"
 #include "guest/setup.h"
 #include "guest/ssh.h"
 #include "store.h"
@@ -36,7 +37,9 @@ static int lock(csb_vm *vm, const char *what, int *fd, csb_error **err) {
 static void add_console(csb_vm *vm, csb_error **err) {
     CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
 
-    if (err && *err && *csb_error_detail(*err) == '\0') {
+    int code = csb_error_code(*err);
+
+    if ((code == CSB_EENGINE || code == CSB_ETIMEOUT) && *csb_error_detail(*err) == '\0') {
         vm->engine->console(env_of(vm), vm->record.spec.name, vm->record.engine_home, &text);
         csb__strbuf_keep_tail(&text, CONSOLE_MAX);
         csb__error_set_child(err, csb_error_exit_status(*err), csb__strbuf_text(&text), text.len);
@@ -57,8 +60,15 @@ static void stop_after_failure(csb_vm *vm) {
 
 static int bring_up(csb_vm *vm, csb_error **err) {
     struct csb__env *env = env_of(vm);
-    int rc = vm->engine->start(env, &vm->record.spec, vm->record.engine_home, err);
+    int rc = 0;
 
+    /* The settings directory is ours to make, also when it was deleted since. */
+    if (vm->record.spec.settings_dir) {
+        rc = csb__mkdirs(vm->record.spec.settings_dir, err);
+    }
+    if (rc == 0) {
+        rc = vm->engine->start(env, &vm->record.spec, vm->record.engine_home, err);
+    }
     if (rc == 0) {
         rc = csb__vm_inspect(vm, err);
     }

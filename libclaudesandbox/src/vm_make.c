@@ -114,10 +114,39 @@ static int make_room(struct csb__env *env, const struct csb__spec *spec, csb_err
     return rc;
 }
 
+/* A machine that the engine has and we have no record of is not ours. It must be noticed before
+ * our record says otherwise, for what is recorded as half made is removed. */
+static int check_not_foreign(struct csb__env *env, const struct csb__engine *engine,
+                             const struct csb__record *record, csb_error **err) {
+    CSB__AUTOMACHINE m = {0};
+    CSB__AUTOERROR csb_error *e = NULL;
+    int rc = engine->inspect(env, record->spec.name, record->engine_home, &m, &e);
+
+    if (rc == CSB_ENOTFOUND) {
+        return 0;
+    }
+    if (rc != 0) {
+        return csb__error_propagate(err, CSB__STEAL(e));
+    }
+    return csb__fail(err, CSB_EEXISTS, "%s has a VM named %s that is not ours", engine->name,
+                     record->spec.name);
+}
+
+static bool is_taken(struct csb__env *env, const struct csb__engine *engine,
+                     const struct csb__record *record) {
+    CSB__AUTOMACHINE m = {0};
+
+    return engine->inspect(env, record->spec.name, record->engine_home, &m, NULL) !=
+           CSB_ENOTFOUND;
+}
+
 static int run_engine(struct csb__env *env, const struct csb__engine *engine,
                       struct csb__record *record, const struct csb__source *source,
                       csb_error **err) {
-    int rc = csb__store_save(env, record, err);
+    /* A machine of that name which we did not make: the engine will refuse, and without a record
+     * nobody takes it for ours and removes it. */
+    bool taken = is_taken(env, engine, record);
+    int rc = taken ? 0 : csb__store_save(env, record, err);
 
     if (rc == 0) {
         rc = (source->base ? engine->clone : engine->create)(env, &record->spec, source, err);
@@ -126,7 +155,9 @@ static int run_engine(struct csb__env *env, const struct csb__engine *engine,
         record->complete = true;
         rc = csb__store_save(env, record, err);
     }
-    if (rc != 0) {
+    if (rc == CSB_EEXISTS) {
+        csb__store_remove(env, record->spec.name, NULL);
+    } else if (rc != 0 && !taken) {
         undo(env, engine, record, err);
     }
     return rc;

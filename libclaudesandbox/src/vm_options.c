@@ -96,6 +96,7 @@ static int check_settings(struct csb__env *env, const char *dir, csb_error **err
     CSB__AUTOFREE char *absolute = csb__path_absolute(dir);
     CSB__AUTOFREE char *real = realpath(dir, NULL);
     CSB__AUTOFREE char *home = csb__home_dir();
+    CSB__AUTOFREE char *real_home = home ? realpath(home, NULL) : NULL;
 
     if (!own || !absolute) {
         return csb__fail_nomem(err);
@@ -103,7 +104,8 @@ static int check_settings(struct csb__env *env, const char *dir, csb_error **err
     if (strcmp(real ? real : absolute, own) == 0) {
         return 0;
     }
-    return csb__mount_check_host(real ? real : absolute, home, env->state_dir, false, err);
+    return csb__mount_check_host(real ? real : absolute, real_home, env->state_dir,
+                                 false, err);
 }
 
 static int resolve_mounts(struct csb__env *env, const csb_vm_options *o, struct csb__spec *spec,

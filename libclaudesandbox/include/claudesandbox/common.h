@@ -19,18 +19,4 @@
 #define CSB_API
 #endif
 
-CSB_BEGIN_DECLS
-
-/*
- * Frees a string that the library handed out as `char *` (not the `const char *` ones, which
- * belong to their handle).
- *
- * p: the string, or NULL.
- *
- * Never fails, never blocks.  Since: 0.1
- */
-CSB_API void csb_free(void *p);
-
-CSB_END_DECLS
-
 #endif

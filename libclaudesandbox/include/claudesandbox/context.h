@@ -41,8 +41,8 @@ typedef struct csb_ctx_options {
  *
  * opts: NULL for all defaults.
  *
- * Errors: CSB_EINVAL (a path that is not absolute, an unknown engine, running as root),
- * CSB_ENOMEM, CSB_ESYSTEM (no home directory).  Does not block.  Since: 0.1
+ * Errors: CSB_EINVAL (a path that is not absolute, an unknown engine), CSB_ENOTSUP (running as
+ * root), CSB_ENOMEM, CSB_ESYSTEM (no home directory).  Does not block.  Since: 0.1
  */
 CSB_API int csb_ctx_new(const csb_ctx_options *opts, csb_ctx **ret, csb_error **err);
 

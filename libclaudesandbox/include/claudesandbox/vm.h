@@ -11,7 +11,7 @@ CSB_BEGIN_DECLS
 /* A machine of ours. The handle is not the machine: freeing it changes nothing. */
 typedef struct csb_vm csb_vm;
 
-/* Some machines, see csb_vm_list(). */
+/* Some machines, see csb_vm_list_new(). */
 typedef struct csb_vm_list csb_vm_list;
 
 /* A directory of the host that the machine sees. */

@@ -213,7 +213,3 @@ void csb_error_free(csb_error *err) {
     free(err->detail);
     free(err);
 }
-
-void csb_free(void *p) {
-    free(p);
-}

@@ -43,7 +43,8 @@ bool csb__loopback_url(const char *url, char *host, size_t size, int *port) {
     if (n < 1 || n > 65535 || !strchr("/?#", *end)) {
         return false;
     }
-    snprintf(host, size, "%.*s", (int)(start[0] == '[' ? 5 : strcspn(start, ":/?#")), start);
+    /* One spelling for each address: ssh takes two spellings for two forwards of one port. */
+    snprintf(host, size, "%s", *start == '[' ? "[::1]" : "127.0.0.1");
     *port = (int)n;
     return true;
 }

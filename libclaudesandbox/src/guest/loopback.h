@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 /* Whether a URL names a port on the host's own loopback, and then which: "http://localhost:8080/x"
- * is localhost, 8080. The host comes back as ssh's -R takes it, an IPv6 one in brackets. */
+ * is 127.0.0.1, 8080. The host comes back as ssh's -R takes it, "127.0.0.1" or "[::1]". */
 bool csb__loopback_url(const char *url, char *host, size_t size, int *port);
 
 #endif

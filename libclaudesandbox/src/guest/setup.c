@@ -34,7 +34,9 @@ static const char home_part[] =
     "if ! [ -e \"$HOME/.claude.json\" ]; then\n"
     "    printf '%s\\n' '{\"hasCompletedOnboarding\": true, \"hasSeenAutoDefaultNudge\": true}'"
     " >\"$HOME/.claude.json\"\n"
-    "fi\n"
+    "fi\n";
+
+static const char managed_part[] =
     "if ! [ -e /etc/claude-code/managed-settings.json ]; then\n"
     "    sudo mkdir -p /etc/claude-code\n"
     "    printf '%s\\n' '{\"skipDangerousModePermissionPrompt\": true,"
@@ -63,10 +65,14 @@ void csb__setup_script(struct csb__strbuf *out, const struct csb__engine *engine
                           "    fi\n"
                           "}\n");
     bind_mounts(out, engine, spec);
+    /* A home that is a share of the host has everything, and is not ours to arrange. */
+    csb__strbuf_puts(out, "if ! mountpoint -q \"$HOME\"; then\n");
     csb__strbuf_puts(out, home_part);
     if (spec->settings_dir) {
         csb__strbuf_puts(out, settings_part);
     }
+    csb__strbuf_puts(out, "fi\n");
+    csb__strbuf_puts(out, managed_part);
     csb__strbuf_puts(out, "printf '%s\\n' '--- mountinfo ---'\ncat /proc/self/mountinfo\n");
 }
 

@@ -184,7 +184,7 @@ int csb__ssh_carry_port(struct csb__env *env, const struct csb__door *door, cons
     csb__strv_add(&argv, "-O");
     csb__strv_add(&argv, "forward");
     csb__strv_add(&argv, "-R");
-    csb__strv_addf(&argv, "127.0.0.1:%d:%s:%d", port, host_addr, port);
+    csb__strv_addf(&argv, "%d:%s:%d", port, host_addr, port);
     csb__strv_add(&argv, door->ssh_host);
     if (argv.failed) {
         return csb__fail_nomem(err);

@@ -28,7 +28,7 @@ struct csb__ssh_exec {
 int csb__ssh_exec(struct csb__env *env, const struct csb__door *door,
                   const struct csb__ssh_exec *exec, int *status, csb_error **err);
 
-/* Makes 127.0.0.1:port of the guest lead to host_addr:port of the host; fine when it does. */
+/* Makes port of the guest's loopback (sshd binds nothing else unless told to) lead to host_addr:port of the host; fine when it does. */
 int csb__ssh_carry_port(struct csb__env *env, const struct csb__door *door, const char *host_addr,
                         int port, csb_error **err);
 

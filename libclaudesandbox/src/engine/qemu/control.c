@@ -31,7 +31,12 @@ static int control_open(struct csb__env *env, const struct csb__instance *i, str
     CSB__AUTOFREE char *path = csb__instance_socket(i, "control");
 
     *ret = (struct control){.env = env, .fd = path ? csb__unix_connect(path) : -1};
-    return ret->fd >= 0 ? 0 : csb__fail_errno(err, errno, "can't reach the VM's control port");
+    if (ret->fd < 0) {
+        return csb__fail_errno(err, errno, "can't reach the VM's control port");
+    }
+    /* Ends whatever half a line an earlier connection left. */
+    (void)csb__write_all(ret->fd, "\n", 1);
+    return 0;
 }
 
 static int send_request(struct control *c, const char *verb) {
@@ -59,6 +64,7 @@ static bool take_lines(struct control *c) {
 
         *nl = '\0';
         ok = is_ok(c, c->in.data);
+        csb__log(c->env, CSB_LOG_DEBUG, "guest: %s", c->in.data);
         csb__strbuf_keep_tail(&c->in, c->in.len - (size_t)(nl - c->in.data) - 1);
         if (ok) {
             return true;

@@ -51,9 +51,7 @@ int csb__image_load(const char *dir, struct csb__image *ret, csb_error **err) {
     ret->kernel_args = strdup(csb__json_string(json, "kernel_args", ""));
     if (!ret->dir || !ret->kernel || !ret->initrd || !ret->root || !ret->kernel_args ||
         stat(ret->root, &st) != 0) {
-        csb__fail(err, CSB_EENGINE, "the guest image in %s is incomplete", dir);
-        csb__error_set_hint(err, "rm -r '%s'", dir);
-        return CSB_EENGINE;
+        return csb__fail(err, CSB_EENGINE, "the guest image in %s is incomplete", dir);
     }
     ret->size = (uint64_t)st.st_size;
     return 0;
@@ -165,7 +163,9 @@ static int build(struct csb__env *env, const struct recipe *r, const char *dir, 
 
         csb__read_tail(log, 8192, &tail);
         csb__error_set_child(err, result.status, csb__strbuf_text(&tail), tail.len);
-        csb__error_set_hint(err, "less '%s'", log);
+        if (tail.len > 0) {
+            csb__error_set_hint(err, "less '%s'", log);
+        }
     }
     if (rc != 0) {
         csb__error_prepend(err, "building the guest image");

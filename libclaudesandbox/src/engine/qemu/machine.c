@@ -24,11 +24,7 @@
 #define SHUTDOWN_MS 30000
 #define CONSOLE_MAX 6000
 
-#if defined(__aarch64__)
-const char csb__qemu_program[] = "qemu-system-aarch64";
-#else
 const char csb__qemu_program[] = "qemu-system-x86_64";
-#endif
 
 static int launch(struct csb__env *env, struct csb__instance *i, const struct csb__spec *spec,
                   const struct csb__image *image, csb_error **err) {
@@ -174,12 +170,24 @@ static void remove_sockets(const struct csb__instance *i) {
     }
 }
 
+/* Its log must not pass for the next one's. */
+static void forget_last_run(const struct csb__instance *i) {
+    CSB__AUTOFREE char *log = csb__instance_path(i, "qemu.log");
+
+    if (log) {
+        unlink(log);
+    }
+    remove_sockets(i);
+}
+
 int csb__machine_start(struct csb__env *env, struct csb__instance *i, const struct csb__spec *spec,
                        csb_error **err) {
     CSB__AUTOERROR csb_error *e = NULL;
     CSB__AUTOIMAGE image = {0};
-    int rc = check_shares(spec, err);
+    int rc;
 
+    forget_last_run(i);
+    rc = check_shares(spec, err);
     if (rc == 0) {
         rc = csb__image_load(i->image, &image, err);
     }
@@ -192,7 +200,6 @@ int csb__machine_start(struct csb__env *env, struct csb__instance *i, const stru
     if (rc != 0) {
         return rc;
     }
-    remove_sockets(i);
     i->ready = false;
     rc = launch(env, i, spec, &image, &e);
     if (rc == 0) {

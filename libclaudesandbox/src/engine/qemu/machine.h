@@ -6,7 +6,6 @@
 #include "engine/qemu/instance.h"
 #include "model/spec.h"
 
-/* The program for this host's processor. */
 extern const char csb__qemu_program[];
 
 /* Starts it and waits until the guest says it is ready; ends what it started if it fails. */

@@ -23,6 +23,11 @@ static int probe(struct csb__env *env, char **what, csb_error **err) {
     const char *why;
     bool kvm;
 
+#ifndef __x86_64__
+    csb__fail(err, CSB_ENOENGINE, "the built-in engine runs on x86_64 only");
+    csb__error_set_hint(err, "install Lima");
+    return CSB_ENOENGINE;
+#endif
     for (int i = 0; i < 4; i++) {
         CSB__AUTOFREE char *path = csb__find_program(needed[i][0]);
 
