@@ -128,36 +128,30 @@ static int check_not_foreign(struct csb__env *env, const struct csb__engine *eng
     if (rc != 0) {
         return csb__error_propagate(err, CSB__STEAL(e));
     }
-    return csb__fail(err, CSB_EEXISTS, "%s has a VM named %s that is not ours", engine->name,
+    return csb__fail(err, CSB_EEXISTS, "a VM named %s exists already, and it is not ours",
                      record->spec.name);
-}
-
-static bool is_taken(struct csb__env *env, const struct csb__engine *engine,
-                     const struct csb__record *record) {
-    CSB__AUTOMACHINE m = {0};
-
-    return engine->inspect(env, record->spec.name, record->engine_home, &m, NULL) !=
-           CSB_ENOTFOUND;
 }
 
 static int run_engine(struct csb__env *env, const struct csb__engine *engine,
                       struct csb__record *record, const struct csb__source *source,
                       csb_error **err) {
-    /* A machine of that name which we did not make: the engine will refuse, and without a record
-     * nobody takes it for ours and removes it. */
-    bool taken = is_taken(env, engine, record);
-    int rc = taken ? 0 : csb__store_save(env, record, err);
+    int rc = check_not_foreign(env, engine, record, err);
 
     if (rc == 0) {
-        rc = (source->base ? engine->clone : engine->create)(env, &record->spec, source, err);
+        rc = csb__store_save(env, record, err);
     }
+    if (rc != 0) {
+        return rc;
+    }
+    rc = (source->base ? engine->clone : engine->create)(env, &record->spec, source, err);
     if (rc == 0) {
         record->complete = true;
         rc = csb__store_save(env, record, err);
     }
     if (rc == CSB_EEXISTS) {
+        /* Somebody else's, made in this very moment: only our record goes. */
         csb__store_remove(env, record->spec.name, NULL);
-    } else if (rc != 0 && !taken) {
+    } else if (rc != 0) {
         undo(env, engine, record, err);
     }
     return rc;
