@@ -22,6 +22,7 @@ struct cli_options {
     bool force;
     bool force_mount;
     bool yes;
+    bool dry_run;
     bool quiet;
     bool verbose;
     const char *const *names; /* words after the command, n_names of them */
@@ -42,6 +43,8 @@ extern const struct cli_command cmd_start;
 extern const struct cli_command cmd_shell;
 extern const struct cli_command cmd_status;
 extern const struct cli_command cmd_stop;
+extern const struct cli_command cmd_stop_all;
+extern const struct cli_command cmd_prune;
 extern const struct cli_command cmd_delete;
 
 /* options.c: -1 to go on with *command, else the exit status to end with. */
@@ -54,9 +57,27 @@ int cli_report(csb_error *err);
 void cli_print_safe(const char *text);
 int cli_usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* actions.c: for one machine each, with a line of success unless quiet. */
+int cli_stop(csb_vm *vm, const struct cli_options *o);
+int cli_delete(csb_vm *vm, const struct cli_options *o, unsigned flags);
+/* Asks on a terminal; yes without one, and with -f or -y. */
+bool cli_confirm(const struct cli_options *o, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* progress.c */
 void cli_progress(int step, int steps, const char *text, void *userdata);
 void cli_progress_end(void);
+
+/* context.c: contexts as the options ask for them; a signal ends the running call of each. */
+void cli_catch_signals(void);
+/* NULL when what is wrong was reported, with the exit status for it. */
+csb_ctx *cli_new_context(const struct cli_options *o, bool progress, int *status);
+void cli_free_context(csb_ctx *ctx);
+
+/* parallel.c: does the same to many machines at once, each with a context of its own; the first bad
+ * exit status in the order of the names, and every failure is reported. */
+int cli_parallel(const struct cli_options *o, const char *const *names, size_t n,
+                 int (*fn)(csb_vm *vm, const struct cli_options *o));
 
 /* ensure.c: the project's machine, made if there is none, and running. */
 int cli_ensure_running(csb_ctx *ctx, const struct cli_options *o, csb_vm **ret);

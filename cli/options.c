@@ -8,7 +8,8 @@
 #include "cli.h"
 
 const struct cli_command *const cli_commands[] = {
-    &cmd_shell, &cmd_status, &cmd_stop, &cmd_delete, NULL,
+    &cmd_shell, &cmd_status, &cmd_stop, &cmd_stop_all, &cmd_delete, &cmd_prune,
+    NULL,
 };
 
 struct option {
@@ -35,6 +36,7 @@ static const struct option options[] = {
     {0, "engine", "NAME", "lima or qemu (default: what works here)", AT(engine)},
     {'f', "force", NULL, "stop: pull the plug; delete: don't ask", AT(force)},
     {0, "force-mount", NULL, "let DIR be your home directory", AT(force_mount)},
+    {0, "dry-run", NULL, "prune: only say what would be deleted", AT(dry_run)},
     {'y', "yes", NULL, "don't ask", AT(yes)},
     {'q', "quiet", NULL, "no progress", AT(quiet)},
     {'v', "verbose", NULL, "say what is done", AT(verbose)},

@@ -72,6 +72,8 @@ static int exit_status(int code) {
 int cli_report(csb_error *err) {
     int code = csb_error_code(err);
 
+    /* Whole, also when several threads have something to say. */
+    flockfile(stderr);
     cli_print_safe(csb_error_message(err));
     if (code != CSB_ECANCELED && *csb_error_detail(err)) {
         print_detail(csb_error_detail(err));
@@ -81,6 +83,7 @@ int cli_report(csb_error *err) {
         put_safe(csb_error_hint(err), strlen(csb_error_hint(err)));
         fputc('\n', stderr);
     }
+    funlockfile(stderr);
     csb_error_free(err);
     return exit_status(code);
 }

@@ -102,7 +102,7 @@ int csb_vm_start(csb_vm *vm, csb_error **err) {
     }
     was_running = vm->machine.state == CSB_VM_RUNNING;
     if (!was_running) {
-        csb__progress(env_of(vm), 0, 0, "Starting the VM");
+        csb__progress(env_of(vm), 0, 0, "starting the VM");
     }
     rc = bring_up(vm, &e);
     if (rc == 0) {

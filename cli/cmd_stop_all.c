@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+
+#include "cli.h"
+
+/* Stopped ones need nothing; broken ones are left unless by force, for they can't be asked. */
+static bool wants_stop(const csb_vm *vm, const struct cli_options *o) {
+    int state = csb_vm_state(vm);
+
+    return state == CSB_VM_RUNNING || state == CSB_VM_STARTING ||
+           (state == CSB_VM_BROKEN && o->force);
+}
+
+static int run(csb_ctx *ctx, const struct cli_options *o) {
+    csb_vm_list *list = NULL;
+    csb_error *err = NULL;
+    const char **names;
+    size_t n = 0;
+    int status = EXIT_SANDBOX;
+
+    if (csb_vm_list_new(ctx, &list, &err) != 0) {
+        return cli_report(err);
+    }
+    names = calloc(csb_vm_list_count(list) + 1, sizeof(*names));
+    for (size_t i = 0; names && i < csb_vm_list_count(list); i++) {
+        const csb_vm *vm = csb_vm_list_get(list, i);
+
+        if (wants_stop(vm, o)) {
+            names[n++] = csb_vm_name(vm);
+        }
+    }
+    if (names) {
+        status = cli_parallel(o, names, n, cli_stop);
+    }
+    free(names);
+    csb_vm_list_free(list);
+    return status;
+}
+
+const struct cli_command cmd_stop_all = {
+    .name = "stop-all",
+    .arguments = "",
+    .summary = "stop all VMs, at the same time",
+    .run = run,
+};
