@@ -19,6 +19,7 @@ struct cli_options {
     const char *cpus;
     const char *mem;
     const char *disk;
+    const char *ports;
     bool force;
     bool force_mount;
     bool yes;
@@ -78,6 +79,9 @@ void cli_free_context(csb_ctx *ctx);
  * exit status in the order of the names, and every failure is reported. */
 int cli_parallel(const struct cli_options *o, const char *const *names, size_t n,
                  int (*fn)(csb_vm *vm, const struct cli_options *o));
+
+/* ports.c: "8080:80,9090"; -1, or the exit status of a usage error. */
+int cli_parse_ports(const char *text, csb_port *ports, size_t max, size_t *n);
 
 /* ensure.c: the project's machine, made if there is none, and running. */
 int cli_ensure_running(csb_ctx *ctx, const struct cli_options *o, csb_vm **ret);

@@ -5,6 +5,8 @@
 
 #include "cli.h"
 
+#define PORTS_MAX 64
+
 static const char *or_env(const char *given, const char *name) {
     const char *value = getenv(name);
 
@@ -115,11 +117,16 @@ static int open_or_make(csb_ctx *ctx, const struct cli_options *o, csb_vm_option
 
 int cli_ensure_running(csb_ctx *ctx, const struct cli_options *o, csb_vm **ret) {
     csb_vm_options v = CSB_VM_OPTIONS_INIT;
+    csb_port ports[PORTS_MAX];
     char settings[4096];
     csb_error *err = NULL;
     int status = parse_sizes(o, &v);
     int rc;
 
+    if (status < 0 && o->ports) {
+        v.ports = ports;
+        status = cli_parse_ports(o->ports, ports, PORTS_MAX, &v.n_ports);
+    }
     if (status >= 0) {
         return status;
     }
@@ -135,7 +142,8 @@ int cli_ensure_running(csb_ctx *ctx, const struct cli_options *o, csb_vm **ret) 
     v.flags = o->force_mount ? CSB_VM_FORCE_MOUNT : 0;
     rc = open_or_make(ctx, o, &v, ret, &err);
     if (rc == 0) {
-        rc = csb_vm_start(*ret, &err);
+        rc = o->ports ? csb_vm_set_ports(*ret, v.ports, v.n_ports, &err) : 0;
+        rc = rc == 0 ? csb_vm_start(*ret, &err) : rc;
         if (rc != 0) {
             csb_vm_free(*ret);
         }

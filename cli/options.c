@@ -33,6 +33,8 @@ static const struct option options[] = {
     {0, "cpus", "N", "processors of a new VM", AT(cpus)},
     {0, "mem", "SIZE", "memory of a new VM, such as 4GiB", AT(mem)},
     {0, "disk", "SIZE", "disk of a new VM, such as 40GiB", AT(disk)},
+    {'p', "ports", "LIST", "ports of the VM to reach from here: HOST:GUEST or both alike, by commas",
+     AT(ports)},
     {0, "engine", "NAME", "lima or qemu (default: what works here)", AT(engine)},
     {'f', "force", NULL, "stop: pull the plug; delete: don't ask", AT(force)},
     {0, "force-mount", NULL, "let DIR be your home directory", AT(force_mount)},

@@ -4,10 +4,12 @@
 
 #include "core/lock.h"
 #include "core/path.h"
+#include "guest/forward.h"
 #include "guest/setup.h"
 #include "guest/ssh.h"
 #include "store.h"
 #include "vm.h"
+#include "vm_options.h"
 
 #define START_TIMEOUT_MS (10 * 60 * 1000)
 #define STOP_TIMEOUT_MS (5 * 60 * 1000)
@@ -78,6 +80,10 @@ static int bring_up(csb_vm *vm, csb_error **err) {
     if (rc == 0) {
         rc = csb__guest_setup(env, vm->engine, &vm->record.spec, &vm->machine.door, err);
     }
+    if (rc == 0) {
+        rc = csb__forwards_open(env, &vm->machine.door, vm->record.spec.ports,
+                                vm->record.spec.n_ports, err);
+    }
     return rc;
 }
 
@@ -102,6 +108,11 @@ int csb_vm_start(csb_vm *vm, csb_error **err) {
     }
     was_running = vm->machine.state == CSB_VM_RUNNING;
     if (!was_running) {
+        /* Said before the minutes that a boot may take. */
+        rc = csb__ports_check_free(vm->record.spec.ports, vm->record.spec.n_ports, NULL, 0, err);
+        if (rc != 0) {
+            return rc;
+        }
         csb__progress(env_of(vm), 0, 0, "starting the VM");
     }
     rc = bring_up(vm, &e);
@@ -115,6 +126,47 @@ int csb_vm_start(csb_vm *vm, csb_error **err) {
     }
     csb__error_prepend(&e, "starting %s", csb_vm_name(vm));
     return csb__error_propagate(err, CSB__STEAL(e));
+}
+
+/* Ports that are open, as far as they were recorded, are ours. */
+static int set_ports_locked(csb_vm *vm, const csb_port *ports, size_t n, csb_error **err) {
+    struct csb__env *env = env_of(vm);
+    struct csb__spec *spec = &vm->record.spec;
+    struct csb__spec next = {0};
+    bool running = vm->machine.state == CSB_VM_RUNNING;
+    int rc = csb__vm_options_ports(&next, ports, n, err);
+
+    if (rc == 0 && !csb__ports_equal(next.ports, next.n_ports, spec->ports, spec->n_ports)) {
+        rc = csb__ports_check_free(next.ports, next.n_ports, running ? spec->ports : NULL,
+                                   running ? spec->n_ports : 0, err);
+        if (rc == 0 && running) {
+            rc = csb__ssh_connect(env, &vm->machine.door, err);
+            csb__forwards_close(env, &vm->machine.door, spec->ports, spec->n_ports);
+        }
+        if (rc == 0) {
+            rc = csb__spec_set_ports(spec, next.ports, next.n_ports, err);
+        }
+        if (rc == 0) {
+            rc = csb__store_save(env, &vm->record, err);
+        }
+        if (rc == 0 && running) {
+            rc = csb__forwards_open(env, &vm->machine.door, spec->ports, spec->n_ports, err);
+        }
+    }
+    csb__spec_finish(&next);
+    return rc;
+}
+
+int csb_vm_set_ports(csb_vm *vm, const csb_port *ports, size_t n_ports, csb_error **err) {
+    CSB__AUTOCLOSE int fd = -1;
+    int rc;
+
+    csb__env_begin(env_of(vm), STOP_TIMEOUT_MS);
+    rc = lock(vm, "starting or stopping this VM", &fd, err);
+    if (rc == 0) {
+        rc = csb__vm_inspect(vm, err);
+    }
+    return rc == 0 ? set_ports_locked(vm, ports, n_ports, err) : rc;
 }
 
 static int stop_locked(csb_vm *vm, unsigned flags, csb_error **err) {

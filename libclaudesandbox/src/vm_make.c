@@ -8,6 +8,7 @@
 #include "core/lock.h"
 #include "core/path.h"
 #include "core/posix.h"
+#include "guest/forward.h"
 #include "model/vm_name.h"
 #include "store.h"
 #include "vm.h"
@@ -181,6 +182,9 @@ static int make(csb_ctx *ctx, const struct csb__source *source, struct csb__spec
 
     if (rc == 0) {
         rc = choose_name(env, engine, spec, err);
+    }
+    if (rc == 0) {
+        rc = csb__ports_check_free(spec->ports, spec->n_ports, NULL, 0, err);
     }
     if (rc == 0) {
         rc = csb__lock(env, spec->name, "creating this VM", &lock, err);

@@ -128,6 +128,20 @@ static int resolve_mounts(struct csb__env *env, const csb_vm_options *o, struct 
     return rc;
 }
 
+int csb__vm_options_ports(struct csb__spec *spec, const csb_port *ports, size_t n,
+                          csb_error **err) {
+    struct csb__port copy[CSB__PORTS_MAX];
+
+    if (n > CSB__PORTS_MAX || (n > 0 && !ports)) {
+        return csb__fail(err, CSB_EINVAL, "more than %d ports, or none where some were promised",
+                         CSB__PORTS_MAX);
+    }
+    for (size_t i = 0; i < n; i++) {
+        copy[i] = (struct csb__port){ports[i].host, ports[i].guest};
+    }
+    return csb__spec_set_ports(spec, copy, n, err);
+}
+
 int csb__vm_options_resolve(struct csb__env *env, const csb_vm_options *opts,
                             struct csb__spec *ret, csb_error **err) {
     csb_vm_options o = CSB_VM_OPTIONS_INIT;
@@ -151,6 +165,9 @@ int csb__vm_options_resolve(struct csb__env *env, const csb_vm_options *opts,
     if (rc == 0 && o.name) {
         ret->name = strdup(o.name);
         rc = ret->name ? 0 : csb__fail_nomem(err);
+    }
+    if (rc == 0) {
+        rc = csb__vm_options_ports(ret, o.ports, o.n_ports, err);
     }
     ret->cpus = o.cpus;
     ret->memory = o.memory_bytes;

@@ -21,6 +21,12 @@ typedef struct csb_mount {
     int writable;           /* 0: read-only, enforced by the host */
 } csb_mount;
 
+/* A port of the guest that the host can reach. */
+typedef struct csb_port {
+    uint16_t host;  /* 1 to 65535, on the host's loopback */
+    uint16_t guest; /* 1 to 65535, on the guest's loopback */
+} csb_port;
+
 enum { CSB_VM_STOPPED = 1, CSB_VM_STARTING = 2, CSB_VM_RUNNING = 3, CSB_VM_BROKEN = 4 };
 
 enum {
@@ -38,9 +44,12 @@ typedef struct csb_vm_options {
     const csb_mount *mounts;  /* further mounts, n_mounts of them */
     size_t n_mounts;
     unsigned flags;           /* CSB_VM_FORCE_MOUNT */
+    const csb_port *ports;    /* n_ports of them */
+    size_t n_ports;
 } csb_vm_options;
 
-#define CSB_VM_OPTIONS_INIT {sizeof(csb_vm_options), NULL, NULL, NULL, 0, 0, 0, NULL, 0, 0}
+#define CSB_VM_OPTIONS_INIT                                                                        \
+    {sizeof(csb_vm_options), NULL, NULL, NULL, 0, 0, 0, NULL, 0, 0, NULL, 0}
 
 /*
  * Reads a size as people write it: "4GiB", "512M", "1.5G", "2147483648". Units are powers of 1024.
@@ -121,6 +130,18 @@ CSB_API void csb_vm_list_free(csb_vm_list *list);
  * Blocks.  Since: 0.1
  */
 CSB_API int csb_vm_start(csb_vm *vm, csb_error **err);
+
+/*
+ * Says which ports of the guest the host can reach from now on, instead of those said before: at
+ * once when the machine runs, and at every later start.
+ *
+ * ports: n_ports of them; NULL with 0 for none.
+ *
+ * Errors: CSB_EINVAL (a port that is 0, or one of the host twice), CSB_EBUSY (somebody listens on
+ * one of the host's ports: nothing is changed then), CSB_EENGINE, CSB_ENOTFOUND, CSB_ETIMEOUT,
+ * CSB_ECANCELED, CSB_ESYSTEM, CSB_ENOMEM.  Blocks.  Since: 0.1
+ */
+CSB_API int csb_vm_set_ports(csb_vm *vm, const csb_port *ports, size_t n_ports, csb_error **err);
 
 enum {
     CSB_STOP_FORCE = 1 << 0 /* pull the plug instead of shutting down */

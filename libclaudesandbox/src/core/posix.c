@@ -42,6 +42,26 @@ bool csb__unix_path_fits(const char *path) {
     return strlen(path) < sizeof(addr.sun_path);
 }
 
+static int stream_socket(int family) {
+#ifdef __linux__
+    return socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+#else
+    int fd = socket(family, SOCK_STREAM, 0);
+
+    if (fd >= 0) {
+        int on = 1;
+
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+        setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof(on));
+    }
+    return fd;
+#endif
+}
+
+int csb__tcp_socket(void) {
+    return stream_socket(AF_INET);
+}
+
 int csb__unix_connect(const char *path) {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
     int fd;
@@ -51,17 +71,7 @@ int csb__unix_connect(const char *path) {
         return -1;
     }
     strcpy(addr.sun_path, path);
-#ifdef __linux__
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-#else
-    fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    if (fd >= 0) {
-        int on = 1;
-
-        fcntl(fd, F_SETFD, FD_CLOEXEC);
-        setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof(on));
-    }
-#endif
+    fd = stream_socket(AF_UNIX);
     if (fd < 0) {
         return -1;
     }

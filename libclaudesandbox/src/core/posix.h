@@ -17,6 +17,8 @@ void csb__sleep_ms(int ms);
 int csb__pipe(int fds[2]);
 /* A connected unix stream socket, or -1 with errno (ENAMETOOLONG for a path that doesn't fit). */
 int csb__unix_connect(const char *path);
+/* An unconnected IPv4 stream socket, or -1 with errno. */
+int csb__tcp_socket(void);
 bool csb__unix_path_fits(const char *path);
 
 int csb__open(const char *path, int flags, mode_t mode);

@@ -173,8 +173,8 @@ int csb__ssh_exec(struct csb__env *env, const struct csb__door *door,
     return rc;
 }
 
-int csb__ssh_carry_port(struct csb__env *env, const struct csb__door *door, const char *host_addr,
-                        int port, csb_error **err) {
+int csb__ssh_forward(struct csb__env *env, const struct csb__door *door, const char *verb,
+                     const char *direction, const char *spec, csb_error **err) {
     CSB__AUTOSTRV argv = CSB__STRV_INIT;
     CSB__AUTORESULT result = {0};
     struct csb__run run = CSB__RUN_INIT;
@@ -182,9 +182,9 @@ int csb__ssh_carry_port(struct csb__env *env, const struct csb__door *door, cons
 
     add_common(&argv, door);
     csb__strv_add(&argv, "-O");
-    csb__strv_add(&argv, "forward");
-    csb__strv_add(&argv, "-R");
-    csb__strv_addf(&argv, "%d:%s:%d", port, host_addr, port);
+    csb__strv_add(&argv, verb);
+    csb__strv_add(&argv, direction);
+    csb__strv_add(&argv, spec);
     csb__strv_add(&argv, door->ssh_host);
     if (argv.failed) {
         return csb__fail_nomem(err);
@@ -193,7 +193,20 @@ int csb__ssh_carry_port(struct csb__env *env, const struct csb__door *door, cons
     run.timeout_ms = 15000;
     rc = csb__run(env, &run, &result, err);
     if (rc == 0 && result.status != 0) {
-        rc = fail_ssh(&result, "a port of the host could not be carried into the VM", err);
+        rc = fail_ssh(&result, "ssh does not forward it", err);
+    }
+    return rc;
+}
+
+int csb__ssh_carry_port(struct csb__env *env, const struct csb__door *door, const char *host_addr,
+                        int port, csb_error **err) {
+    char spec[64];
+    int rc;
+
+    snprintf(spec, sizeof(spec), "%d:%s:%d", port, host_addr, port);
+    rc = csb__ssh_forward(env, door, "forward", "-R", spec, err);
+    if (rc != 0) {
+        csb__error_prepend(err, "carrying port %d of the host into the VM", port);
     }
     return rc;
 }

@@ -28,6 +28,11 @@ struct csb__ssh_exec {
 int csb__ssh_exec(struct csb__env *env, const struct csb__door *door,
                   const struct csb__ssh_exec *exec, int *status, csb_error **err);
 
+/* Asks the open connection for a forward ("forward") or for its end ("cancel"): direction -L or -R
+ * and spec as in ssh(1). One that is there already is fine. */
+int csb__ssh_forward(struct csb__env *env, const struct csb__door *door, const char *verb,
+                     const char *direction, const char *spec, csb_error **err);
+
 /* Makes port of the guest's loopback (sshd binds nothing else unless told to) lead to host_addr:port of the host; fine when it does. */
 int csb__ssh_carry_port(struct csb__env *env, const struct csb__door *door, const char *host_addr,
                         int port, csb_error **err);

@@ -23,16 +23,31 @@ static json_t *format_mounts(const struct csb__spec *spec) {
     return array;
 }
 
+static json_t *format_ports(const struct csb__spec *spec) {
+    json_t *array = json_array();
+
+    for (size_t i = 0; array && i < spec->n_ports; i++) {
+        if (json_array_append_new(array, json_pack("[i, i]", spec->ports[i].host,
+                                                   spec->ports[i].guest)) != 0) {
+            json_decref(array);
+            return NULL;
+        }
+    }
+    return array;
+}
+
 char *csb__record_format(const struct csb__record *r) {
     const struct csb__spec *s = &r->spec;
     CSB__AUTOJSON *json = json_pack(
-        "{s:i, s:s, s:s, s:s, s:I, s:b, s:s*, s:s*, s:i, s:I, s:I, s:o*}", "schema", SCHEMA, "name",
+        "{s:i, s:s, s:s, s:s, s:I, s:b, s:s*, s:s*, s:i, s:I, s:I, s:o*, s:o*}", "schema", SCHEMA, "name",
         s->name, "engine", r->engine, "engine_home", r->engine_home, "created",
         (json_int_t)r->created, "complete", r->complete, "project_dir", s->project_dir,
         "settings_dir", s->settings_dir, "cpus", s->cpus, "memory", (json_int_t)s->memory, "disk",
-        (json_int_t)s->disk, "mounts", format_mounts(s));
+        (json_int_t)s->disk, "mounts", format_mounts(s), "ports", format_ports(s));
 
-    return json && json_object_get(json, "mounts") ? json_dumps(json, JSON_INDENT(1)) : NULL;
+    return json && json_object_get(json, "mounts") && json_object_get(json, "ports")
+               ? json_dumps(json, JSON_INDENT(1))
+               : NULL;
 }
 
 /* An optional string; false when it is there and is none, or memory ran out. */
@@ -67,6 +82,28 @@ static int parse_mounts(const json_t *array, struct csb__spec *spec, csb_error *
     return 0;
 }
 
+static int parse_ports(const json_t *array, struct csb__spec *spec, csb_error **err) {
+    struct csb__port ports[CSB__PORTS_MAX];
+    size_t n = json_array_size(array);
+    size_t i;
+    const json_t *pair;
+
+    if (n > CSB__PORTS_MAX) {
+        return csb__fail(err, CSB_EPROTOCOL, "bad ports");
+    }
+    json_array_foreach(array, i, pair) {
+        json_int_t host = json_integer_value(json_array_get(pair, 0));
+        json_int_t guest = json_integer_value(json_array_get(pair, 1));
+
+        if (host < 1 || host > 65535 || guest < 1 || guest > 65535) {
+            return csb__fail(err, CSB_EPROTOCOL, "bad ports");
+        }
+        ports[i].host = (uint16_t)host;
+        ports[i].guest = (uint16_t)guest;
+    }
+    return csb__spec_set_ports(spec, ports, n, err);
+}
+
 int csb__record_parse(const char *text, size_t len, struct csb__record *ret, csb_error **err) {
     CSB__AUTORECORD r = {0};
     CSB__AUTOJSON *json = NULL;
@@ -93,6 +130,9 @@ int csb__record_parse(const char *text, size_t len, struct csb__record *ret, csb
         return csb__fail(err, CSB_EPROTOCOL, "a name or path is missing or wrong");
     }
     rc = parse_mounts(json_object_get(json, "mounts"), &r.spec, err);
+    if (rc == 0) {
+        rc = parse_ports(json_object_get(json, "ports"), &r.spec, err);
+    }
     if (rc == 0) {
         *ret = r;
         r = (struct csb__record){0};

@@ -126,12 +126,34 @@ int csb__spec_add_mount(struct csb__spec *spec, const char *host_path, const cha
     return m->host_path && m->guest_path ? 0 : csb__fail_nomem(err);
 }
 
+int csb__spec_set_ports(struct csb__spec *spec, const struct csb__port *ports, size_t n,
+                        csb_error **err) {
+    struct csb__port *copy;
+    int rc = csb__ports_check(ports, n, err);
+
+    if (rc != 0) {
+        return rc;
+    }
+    copy = calloc(n + 1, sizeof(*copy));
+    if (!copy) {
+        return csb__fail_nomem(err);
+    }
+    for (size_t i = 0; i < n; i++) {
+        copy[i] = ports[i];
+    }
+    free(spec->ports);
+    spec->ports = copy;
+    spec->n_ports = n;
+    return 0;
+}
+
 void csb__spec_finish(struct csb__spec *spec) {
     for (size_t i = 0; i < spec->n_mounts; i++) {
         free(spec->mounts[i].host_path);
         free(spec->mounts[i].guest_path);
     }
     free(spec->mounts);
+    free(spec->ports);
     free(spec->name);
     free(spec->project_dir);
     free(spec->settings_dir);

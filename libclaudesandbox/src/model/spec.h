@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "core/error.h"
+#include "model/port.h"
 
 #define CSB__MOUNTS_MAX 16
 
@@ -26,6 +27,8 @@ struct csb__spec {
     uint64_t disk;
     struct csb__mount *mounts;
     size_t n_mounts;
+    struct csb__port *ports;
+    size_t n_ports;
 };
 
 /* Where the settings directory appears in a guest. */
@@ -48,6 +51,10 @@ int csb__mount_check_guest(const char *path, csb_error **err);
 /* Appends; ENOMEM, EINVAL for the same place in the guest twice or for too many. Copies. */
 int csb__spec_add_mount(struct csb__spec *spec, const char *host_path, const char *guest_path,
                         bool writable, csb_error **err);
+
+/* Replaces the ports by checked copies. */
+int csb__spec_set_ports(struct csb__spec *spec, const struct csb__port *ports, size_t n,
+                        csb_error **err);
 
 /* Frees what the spec owns, not the spec. */
 void csb__spec_finish(struct csb__spec *spec);
