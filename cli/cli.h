@@ -24,6 +24,7 @@ struct cli_options {
     bool force_mount;
     bool yes;
     bool dry_run;
+    bool json;
     bool quiet;
     bool verbose;
     const char *const *names; /* words after the command, n_names of them */
@@ -46,6 +47,7 @@ extern const struct cli_command cmd_status;
 extern const struct cli_command cmd_stop;
 extern const struct cli_command cmd_stop_all;
 extern const struct cli_command cmd_prune;
+extern const struct cli_command cmd_doctor;
 extern const struct cli_command cmd_delete;
 
 /* options.c: -1 to go on with *command, else the exit status to end with. */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -50,6 +52,31 @@ static void print_vm(bool aligned, int width, const csb_vm *vm) {
     print_row(aligned, width, cells);
 }
 
+/* `schema` changes when something that was there changes; members may be added any time. */
+static int print_json(const csb_vm_list *list) {
+    json_t *vms = json_array();
+    json_t *root = json_pack("{s:i, s:o*}", "schema", 1, "vms", vms);
+    int rc = root ? 0 : -1;
+
+    for (size_t i = 0; rc == 0 && i < csb_vm_list_count(list); i++) {
+        const csb_vm *vm = csb_vm_list_get(list, i);
+
+        rc = json_array_append_new(
+            vms, json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I}", "name", csb_vm_name(vm),
+                           "state", csb_vm_state_name(vm), "reason", csb_vm_state_reason(vm),
+                           "engine", csb_vm_engine(vm), "project_dir", csb_vm_project_dir(vm),
+                           "cpus", csb_vm_cpus(vm), "memory_bytes",
+                           (json_int_t)csb_vm_memory_bytes(vm), "disk_bytes",
+                           (json_int_t)csb_vm_disk_bytes(vm)));
+    }
+    if (rc == 0) {
+        rc = json_dumpf(root, stdout, JSON_INDENT(2));
+        putchar('\n');
+    }
+    json_decref(root);
+    return rc == 0 ? 0 : EXIT_SANDBOX;
+}
+
 static int run(csb_ctx *ctx, const struct cli_options *o) {
     static const char *const head[] = {"NAME", "STATE", "ENGINE", "CPUS", "MEMORY", "DISK",
                                        "PROJECT"};
@@ -58,9 +85,14 @@ static int run(csb_ctx *ctx, const struct cli_options *o) {
     csb_error *err = NULL;
     int width;
 
-    (void)o;
     if (csb_vm_list_new(ctx, &list, &err) != 0) {
         return cli_report(err);
+    }
+    if (o->json) {
+        int status = print_json(list);
+
+        csb_vm_list_free(list);
+        return status;
     }
     width = name_width(list);
     if (csb_vm_list_count(list) == 0 && terminal) {

@@ -9,7 +9,7 @@
 
 const struct cli_command *const cli_commands[] = {
     &cmd_shell, &cmd_status, &cmd_stop, &cmd_stop_all, &cmd_delete, &cmd_prune,
-    NULL,
+    &cmd_doctor, NULL,
 };
 
 struct option {
@@ -39,6 +39,7 @@ static const struct option options[] = {
     {'f', "force", NULL, "stop: pull the plug; delete: don't ask", AT(force)},
     {0, "force-mount", NULL, "let DIR be your home directory", AT(force_mount)},
     {0, "dry-run", NULL, "prune: only say what would be deleted", AT(dry_run)},
+    {0, "json", NULL, "status: as JSON", AT(json)},
     {'y', "yes", NULL, "don't ask", AT(yes)},
     {'q', "quiet", NULL, "no progress", AT(quiet)},
     {'v', "verbose", NULL, "say what is done", AT(verbose)},

@@ -29,7 +29,7 @@ enum verdict { WORKS, NO_DEVICE, NO_PERMISSION, BROKEN, VERDICTS };
 static const char *const phrases[VERDICTS] = {
     "KVM runs guests",
     "there is no /dev/kvm",
-    "/dev/kvm is not open to this user (add it to the group kvm)",
+    "/dev/kvm is not open to this user (who may have to join the group kvm)",
     "/dev/kvm is there but does not run guests",
 };
 
