@@ -60,7 +60,7 @@ static void stop_after_failure(csb_vm *vm) {
     csb__env_unshield(env_of(vm), saved);
 }
 
-static int bring_up(csb_vm *vm, csb_error **err) {
+static int bring_up(csb_vm *vm, bool fresh, csb_error **err) {
     struct csb__env *env = env_of(vm);
     int rc = 0;
 
@@ -78,7 +78,8 @@ static int bring_up(csb_vm *vm, csb_error **err) {
         rc = csb__vm_require_running(vm, err);
     }
     if (rc == 0) {
-        rc = csb__guest_setup(env, vm->engine, &vm->record.spec, &vm->machine.door, err);
+        rc = csb__guest_setup(env, vm->engine, &vm->record.spec, &vm->machine.door, fresh,
+                              err);
     }
     if (rc == 0) {
         rc = csb__forwards_open(env, &vm->machine.door, vm->record.spec.ports,
@@ -115,7 +116,7 @@ int csb_vm_start(csb_vm *vm, csb_error **err) {
         }
         csb__progress(env_of(vm), 0, 0, "starting the VM");
     }
-    rc = bring_up(vm, &e);
+    rc = bring_up(vm, !was_running, &e);
     if (rc == 0) {
         return 0;
     }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/posix.h"
+#include "guest/git_identity.h"
 #include "guest/mounts.h"
 #include "guest/script.h"
 #include "guest/ssh.h"
@@ -94,7 +95,8 @@ static int wait_for_ssh(struct csb__env *env, const struct csb__door *door, csb_
 }
 
 int csb__guest_setup(struct csb__env *env, const struct csb__engine *engine,
-                     const struct csb__spec *spec, const struct csb__door *door, csb_error **err) {
+                     const struct csb__spec *spec, const struct csb__door *door, bool fresh,
+                     csb_error **err) {
     CSB__AUTOSTRBUF script = CSB__STRBUF_INIT;
     CSB__AUTORESULT result = {0};
     const char *mark;
@@ -102,6 +104,9 @@ int csb__guest_setup(struct csb__env *env, const struct csb__engine *engine,
 
     if (rc != 0) {
         return rc;
+    }
+    if (fresh) {
+        csb__git_identity(env, &script);
     }
     csb__setup_script(&script, engine, spec);
     if (script.failed) {

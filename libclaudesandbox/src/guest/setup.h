@@ -5,10 +5,11 @@
 
 #include "engine/engine.h"
 
-/* Waits until ssh answers, prepares the home directory (idempotent), checks the mounts.
+/* fresh: it was started just now, rather than found running. Waits until ssh answers, prepares the home directory (idempotent), checks the mounts.
  * EPROTOCOL when they are not what was asked: the caller must stop the machine then. */
 int csb__guest_setup(struct csb__env *env, const struct csb__engine *engine,
-                     const struct csb__spec *spec, const struct csb__door *door, csb_error **err);
+                     const struct csb__spec *spec, const struct csb__door *door, bool fresh,
+                     csb_error **err);
 
 /* The script that does it, for a POSIX shell; its last words are the guest's mountinfo. */
 void csb__setup_script(struct csb__strbuf *out, const struct csb__engine *engine,
