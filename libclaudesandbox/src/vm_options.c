@@ -121,6 +121,10 @@ static int resolve_mounts(struct csb__env *env, const csb_vm_options *o, struct 
         if (rc == 0) {
             rc = add_settings(spec, o->settings_dir, err);
         }
+        /* Again, now that it is there: only then the real path is known for sure. */
+        if (rc == 0) {
+            rc = check_settings(env, spec->settings_dir, err);
+        }
     }
     for (size_t i = 0; rc == 0 && i < o->n_mounts; i++) {
         rc = add(env, spec, &o->mounts[i], false, NULL, err);

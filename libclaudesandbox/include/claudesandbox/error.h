@@ -23,11 +23,10 @@ CSB_BEGIN_DECLS
     XX(-13, EUSER, "stopped by a callback")                                                        \
     XX(-14, ECANCELED, "cancelled")
 
-enum {
-#define CSB_ERROR_ENUM_(value, name, text) CSB_##name = (value),
-    CSB_ERROR_MAP(CSB_ERROR_ENUM_)
+/* One enum each: a comma after the last of one is more than C89 allows. */
+#define CSB_ERROR_ENUM_(value, name, text) enum { CSB_##name = (value) };
+CSB_ERROR_MAP(CSB_ERROR_ENUM_)
 #undef CSB_ERROR_ENUM_
-};
 
 /* What went wrong, in full. Freed by whoever received it. */
 typedef struct csb_error csb_error;

@@ -34,19 +34,21 @@ void csb__env_begin(struct csb__env *env, int default_ms) {
     env->deadline = ms < 0 ? -1 : csb__now_ms() + ms;
 }
 
-static int cancelled(struct csb__env *env, csb_error **err) {
+/* The pipe alone says so: with a flag beside it there would be a moment in which they differ. What
+ * it says is consumed, for one cancel ends one call. */
+static bool take_cancel(struct csb__env *env) {
     char buf[64];
+    bool any = false;
 
-    /* Consumed: one cancel ends one call. */
-    atomic_store(&env->cancelled, false);
     while (read(env->cancel_pipe[0], buf, sizeof(buf)) > 0) {
+        any = true;
     }
-    return csb__fail(err, CSB_ECANCELED, "cancelled");
+    return any;
 }
 
 int csb__env_check(struct csb__env *env, const char *what, csb_error **err) {
-    if (env->shielded == 0 && atomic_load(&env->cancelled)) {
-        return cancelled(env, err);
+    if (env->shielded == 0 && take_cancel(env)) {
+        return csb__fail(err, CSB_ECANCELED, "cancelled");
     }
     if (env->deadline >= 0 && csb__now_ms() >= env->deadline) {
         return csb__fail(err, CSB_ETIMEOUT, "timed out while %s", what);
@@ -90,7 +92,6 @@ void csb__env_unshield(struct csb__env *env, int64_t deadline) {
 void csb__env_cancel(struct csb__env *env) {
     int saved = errno;
 
-    atomic_store(&env->cancelled, true);
     /* A full pipe is readable already, which is all it is for. */
     (void)!write(env->cancel_pipe[1], "x", 1);
     errno = saved;

@@ -4,7 +4,6 @@
 #ifndef CSB_CORE_ENV_H
 #define CSB_CORE_ENV_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -25,8 +24,7 @@ struct csb__env {
     void *progress_userdata;
     const struct csb__runner *runner; /* how children are run; tests put their own here */
     void *runner_data;
-    int cancel_pipe[2];
-    atomic_bool cancelled;
+    int cancel_pipe[2]; /* readable when the call was cancelled */
     int shielded;     /* > 0: undoing, which must not be cancelled itself */
     int64_t deadline; /* of the public call that is running; -1: none */
 };

@@ -10,34 +10,37 @@
 #include "core/path.h"
 #include "core/posix.h"
 
-static char *lock_path(struct csb__env *env, const char *name, csb_error **err) {
+static int lock_path(struct csb__env *env, const char *name, char **ret, csb_error **err) {
     CSB__AUTOFREE char *dir = csb__path_join(env->state_dir, "locks");
-    char *path = NULL;
+    int rc;
 
     if (strchr(name, '/')) {
-        return strdup(name);
+        *ret = strdup(name);
+        return *ret ? 0 : csb__fail_nomem(err);
     }
-    if (!dir || csb__mkdirs(dir, err) != 0 || asprintf(&path, "%s/%s.lock", dir, name) < 0) {
-        return NULL;
+    rc = dir ? csb__mkdirs(dir, err) : csb__fail_nomem(err);
+    if (rc == 0 && asprintf(ret, "%s/%s.lock", dir, name) < 0) {
+        *ret = NULL;
+        rc = csb__fail_nomem(err);
     }
-    return path;
+    return rc;
 }
 
 int csb__lock(struct csb__env *env, const char *name, const char *what, int *ret_fd,
               csb_error **err) {
-    CSB__AUTOFREE char *path = lock_path(env, name, err);
-    CSB__AUTOCLOSE int fd = path ? csb__open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600) : -1;
+    CSB__AUTOFREE char *path = NULL;
+    CSB__AUTOCLOSE int fd = -1;
     bool told = false;
+    int rc = lock_path(env, name, &path, err);
 
-    if (!path) {
-        return err && *err ? csb_error_code(*err) : csb__fail_nomem(err);
+    if (rc != 0) {
+        return rc;
     }
+    fd = csb__open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
     if (fd < 0) {
         return csb__fail_errno(err, errno, "can't open the lock %s", path);
     }
     while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        int rc;
-
         if (errno != EWOULDBLOCK && errno != EINTR) {
             return csb__fail_errno(err, errno, "can't lock %s", path);
         }

@@ -78,21 +78,38 @@ char *csb__home_dir(void) {
     return csb__path_absolute(pw.pw_dir);
 }
 
+/* 0 or errno: why it could not be made, not what looking for it said. */
+static int make_dir(const char *path) {
+    struct stat st;
+    int saved;
+
+    if (mkdir(path, 0700) == 0) {
+        return 0;
+    }
+    saved = errno;
+    if (stat(path, &st) != 0) {
+        return saved;
+    }
+    return S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
+}
+
 int csb__mkdirs(const char *path, csb_error **err) {
     CSB__AUTOFREE char *copy = strdup(path);
 
     if (!copy) {
         return csb__fail_nomem(err);
     }
-    for (char *p = copy + 1;; p++) {
+    for (char *p = *copy == '/' ? copy + 1 : copy;; p++) {
         char c = *p;
+        int rc;
 
         if (c != '/' && c != '\0') {
             continue;
         }
         *p = '\0';
-        if (mkdir(copy, 0700) != 0 && errno != EEXIST && access(copy, F_OK) != 0) {
-            return csb__fail_errno(err, errno, "can't make the directory %s", copy);
+        rc = make_dir(copy);
+        if (rc != 0) {
+            return csb__fail_errno(err, rc, "can't make the directory %s", copy);
         }
         *p = c;
         if (c == '\0') {

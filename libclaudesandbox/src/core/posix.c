@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -134,11 +135,38 @@ void csb__read_tail(const char *path, size_t max, struct csb__strbuf *out) {
     (void)read_all(fd, max, out);
 }
 
+ssize_t csb__write(int fd, const void *bytes, size_t len) {
+    sigset_t pipe_set;
+    sigset_t pending;
+    sigset_t old;
+    ssize_t n;
+    int saved;
+
+    sigemptyset(&pipe_set);
+    sigaddset(&pipe_set, SIGPIPE);
+    sigpending(&pending);
+    pthread_sigmask(SIG_BLOCK, &pipe_set, &old);
+    n = write(fd, bytes, len);
+    saved = errno;
+    if (n < 0 && saved == EPIPE && !sigismember(&pending, SIGPIPE)) {
+        /* It is pending for this thread, unless it is ignored. */
+        sigpending(&pending);
+        if (sigismember(&pending, SIGPIPE)) {
+            int signo;
+
+            sigwait(&pipe_set, &signo);
+        }
+    }
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    errno = saved;
+    return n;
+}
+
 int csb__write_all(int fd, const void *bytes, size_t len) {
     const char *p = bytes;
 
     while (len > 0) {
-        ssize_t n = write(fd, p, len);
+        ssize_t n = csb__write(fd, p, len);
 
         if (n < 0 && errno == EINTR) {
             continue;

@@ -28,6 +28,8 @@ int csb__read_file(const char *path, size_t max, struct csb__strbuf *out);
 void csb__read_tail(const char *path, size_t max, struct csb__strbuf *out);
 /* Replaces a file in one step and to the disk: a reader or a crash sees the old or the new. */
 int csb__write_file(const char *path, const void *bytes, size_t len, mode_t mode, csb_error **err);
+/* write(2) that raises no SIGPIPE: that would end the program whose guest we are. */
+ssize_t csb__write(int fd, const void *bytes, size_t len);
 int csb__write_all(int fd, const void *bytes, size_t len);
 /* Random lowercase hex digits; n must be at most 64. */
 int csb__random_hex(char *out, size_t n);

@@ -16,6 +16,7 @@
 
 #define STDOUT_MAX ((size_t)16 << 20)
 #define STDERR_TAIL 8192
+#define PIPE_MAX ((size_t)1 << 20)
 #define GRACE_MS 2000
 /* How often to look after a child where nothing wakes us when it ends. */
 #define SLICE_MS 50
@@ -102,7 +103,7 @@ static int child_start(struct child *c, csb_error **err) {
 
 static void feed_input(struct child *c) {
     size_t left = c->run->input_len - c->written;
-    ssize_t n = left ? write(c->in, (const char *)c->run->input + c->written, left) : 0;
+    ssize_t n = left ? csb__write(c->in, (const char *)c->run->input + c->written, left) : 0;
 
     if (n > 0) {
         c->written += (size_t)n;
@@ -126,12 +127,19 @@ static void report_lines(struct child *c) {
     }
 }
 
+/* What is there, but no more than a pipe holds: one that is filled as fast as we read must not keep
+ * us from the clock. */
 static int drain(struct child *c, int *fd, struct csb__strbuf *to, csb_error **err) {
     size_t max = c->run->stdout_max ? c->run->stdout_max : STDOUT_MAX;
     char buf[16384];
-    ssize_t n;
 
-    while (*fd >= 0 && (n = read(*fd, buf, sizeof(buf))) != 0) {
+    for (size_t i = 0; *fd >= 0 && i < PIPE_MAX / sizeof(buf); i++) {
+        ssize_t n = read(*fd, buf, sizeof(buf));
+
+        if (n == 0) {
+            close_fd(fd);
+            return 0;
+        }
         if (n < 0 && errno == EINTR) {
             continue;
         }
@@ -149,7 +157,6 @@ static int drain(struct child *c, int *fd, struct csb__strbuf *to, csb_error **e
                              max);
         }
     }
-    close_fd(fd);
     return 0;
 }
 

@@ -74,8 +74,11 @@ static int place_stdio(const int stdio[3]) {
 }
 
 static void child_exec(const struct csb__spawn *s, const char *program, int report_fd) {
+    /* Where a standard stream was closed the pipe has its number, and would be overwritten. */
+    int high = fcntl(report_fd, F_DUPFD_CLOEXEC, 3);
     int e;
 
+    report_fd = high >= 0 ? high : report_fd;
     reset_signals();
     if ((!s->new_group || setpgid(0, 0) == 0) && place_stdio(s->stdio) == 0 &&
         (!s->cwd || chdir(s->cwd) == 0)) {
@@ -86,15 +89,31 @@ static void child_exec(const struct csb__spawn *s, const char *program, int repo
     _exit(127);
 }
 
-/* 0 when exec worked (the pipe closed without a word), else the child's errno. */
-static int read_report(int fd) {
-    int e = 0;
+/* A few bytes that come at once or not at all. */
+static bool read_whole(int fd, void *buf, size_t size) {
     ssize_t n;
 
     do {
-        n = read(fd, &e, sizeof(e));
+        n = read(fd, buf, size);
     } while (n < 0 && errno == EINTR);
-    return n == (ssize_t)sizeof(e) ? e : 0;
+    return n == (ssize_t)size;
+}
+
+/* 0 when exec worked (the pipe closed without a word), else the child's errno. */
+static int read_report(int fd) {
+    int e;
+
+    return read_whole(fd, &e, sizeof(e)) ? e : 0;
+}
+
+static void reap(pid_t pid) {
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+}
+
+/* What to give to exec: a path is not looked for, so that exec says what is wrong with it. */
+static char *locate(const char *name) {
+    return strchr(name, '/') ? strdup(name) : csb__find_program(name);
 }
 
 static int fail_exec(const char *program, int e, csb_error **err) {
@@ -119,7 +138,7 @@ static pid_t fork_quietly(sigset_t *old) {
 }
 
 int csb__spawn(const struct csb__spawn *s, pid_t *ret, csb_error **err) {
-    CSB__AUTOFREE char *program = csb__find_program(s->argv[0]);
+    CSB__AUTOFREE char *program = locate(s->argv[0]);
     CSB__AUTOCLOSE int report = -1;
     int fds[2];
     sigset_t old;
@@ -144,7 +163,7 @@ int csb__spawn(const struct csb__spawn *s, pid_t *ret, csb_error **err) {
     }
     e = read_report(report);
     if (e != 0) {
-        waitpid(pid, NULL, 0);
+        reap(pid);
         return fail_exec(program, e, err);
     }
     *ret = pid;
@@ -170,7 +189,7 @@ static void detach_and_exec(const struct csb__detached *d, const char *program, 
 }
 
 int csb__spawn_detached(const struct csb__detached *d, pid_t *ret, csb_error **err) {
-    CSB__AUTOFREE char *program = csb__find_program(d->argv[0]);
+    CSB__AUTOFREE char *program = locate(d->argv[0]);
     CSB__AUTOCLOSE int null_fd = csb__open("/dev/null", O_RDWR, 0);
     int report[2] = {-1, -1};
     int pids[2] = {-1, -1};
@@ -195,8 +214,8 @@ int csb__spawn_detached(const struct csb__detached *d, pid_t *ret, csb_error **e
     close(report[1]);
     close(pids[1]);
     if (pid > 0) {
-        waitpid(pid, NULL, 0);
-        if (read(pids[0], &grandchild, sizeof(grandchild)) != (ssize_t)sizeof(grandchild)) {
+        reap(pid);
+        if (!read_whole(pids[0], &grandchild, sizeof(grandchild))) {
             grandchild = -1;
         }
         e = read_report(report[0]);

@@ -87,7 +87,11 @@ static int wait_for_ssh(struct csb__env *env, const struct csb__door *door, csb_
             return rc == 0 ? 0 : csb__error_propagate(err, CSB__STEAL(e));
         }
         csb__log(env, CSB_LOG_DEBUG, "ssh: %s", csb_error_message(e));
-        if (csb__env_wait(env, 250, "waiting for ssh", NULL) != 0) {
+        rc = csb__env_wait(env, 250, "waiting for ssh", NULL);
+        if (rc == CSB_ECANCELED) {
+            return csb__fail(err, rc, "cancelled");
+        }
+        if (rc != 0) {
             csb__error_prepend(&e, "the VM never answered ssh");
             return csb__error_propagate(err, CSB__STEAL(e));
         }

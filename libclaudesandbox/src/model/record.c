@@ -61,6 +61,11 @@ static bool take_string(const json_t *json, const char *key, char **ret) {
     return *ret != NULL;
 }
 
+/* A list that we would not have written; or there was no memory for it. */
+static int fail_list(int rc, const char *what, csb_error **err) {
+    return rc == CSB_ENOMEM ? csb__fail_nomem(err) : csb__fail(err, CSB_EPROTOCOL, "%s", what);
+}
+
 static int parse_mounts(const json_t *array, struct csb__spec *spec, csb_error **err) {
     size_t i;
     const json_t *m;
@@ -70,13 +75,14 @@ static int parse_mounts(const json_t *array, struct csb__spec *spec, csb_error *
         const char *guest = csb__json_string(m, "guest", NULL);
         int rc;
 
-        if (!host || *host != '/' || csb__mount_check_guest(guest ? guest : "", NULL) != 0) {
+        if (!host || *host != '/' || csb__mount_check_guest(guest ? guest : "", NULL) != 0 ||
+            !json_is_boolean(json_object_get(m, "writable"))) {
             return csb__fail(err, CSB_EPROTOCOL, "bad mount");
         }
         rc = csb__spec_add_mount(spec, host, guest,
-                                 json_is_true(json_object_get(m, "writable")), err);
+                                 json_is_true(json_object_get(m, "writable")), NULL);
         if (rc != 0) {
-            return rc;
+            return fail_list(rc, "bad mount", err);
         }
     }
     return 0;
@@ -87,6 +93,7 @@ static int parse_ports(const json_t *array, struct csb__spec *spec, csb_error **
     size_t n = json_array_size(array);
     size_t i;
     const json_t *pair;
+    int rc;
 
     if (n > CSB__PORTS_MAX) {
         return csb__fail(err, CSB_EPROTOCOL, "bad ports");
@@ -101,13 +108,29 @@ static int parse_ports(const json_t *array, struct csb__spec *spec, csb_error **
         ports[i].host = (uint16_t)host;
         ports[i].guest = (uint16_t)guest;
     }
-    return csb__spec_set_ports(spec, ports, n, err);
+    rc = csb__spec_set_ports(spec, ports, n, NULL);
+    return rc == 0 ? 0 : fail_list(rc, "bad ports", err);
+}
+
+/* The numbers, and that the rest is of its type: what is doubtful is not guessed about. */
+static bool take_values(const json_t *json, struct csb__record *r) {
+    int64_t cpus = csb__json_int(json, "cpus", -1);
+    int64_t memory = csb__json_int(json, "memory", -1);
+    int64_t disk = csb__json_int(json, "disk", -1);
+
+    r->spec.cpus = (int)cpus;
+    r->spec.memory = (uint64_t)memory;
+    r->spec.disk = (uint64_t)disk;
+    r->created = csb__json_int(json, "created", -1);
+    r->complete = json_is_true(json_object_get(json, "complete"));
+    return cpus >= 0 && cpus <= 256 && memory >= 0 && disk >= 0 && r->created >= 0 &&
+           json_is_boolean(json_object_get(json, "complete")) &&
+           json_is_array(json_object_get(json, "mounts"));
 }
 
 int csb__record_parse(const char *text, size_t len, struct csb__record *ret, csb_error **err) {
     CSB__AUTORECORD r = {0};
     CSB__AUTOJSON *json = NULL;
-    int64_t cpus;
     int rc = csb__json_parse(text, len, &json, err);
 
     if (rc != 0) {
@@ -116,12 +139,9 @@ int csb__record_parse(const char *text, size_t len, struct csb__record *ret, csb
     if (csb__json_int(json, "schema", 0) != SCHEMA) {
         return csb__fail(err, CSB_EPROTOCOL, "written by another version of claude-sandbox");
     }
-    cpus = csb__json_int(json, "cpus", 0);
-    r.spec.cpus = cpus >= 0 && cpus <= 256 ? (int)cpus : 0;
-    r.spec.memory = (uint64_t)csb__json_int(json, "memory", 0);
-    r.spec.disk = (uint64_t)csb__json_int(json, "disk", 0);
-    r.created = csb__json_int(json, "created", 0);
-    r.complete = json_is_true(json_object_get(json, "complete"));
+    if (!take_values(json, &r)) {
+        return csb__fail(err, CSB_EPROTOCOL, "a value is missing or wrong");
+    }
     if (!take_string(json, "name", &r.spec.name) || !take_string(json, "engine", &r.engine) ||
         !take_string(json, "engine_home", &r.engine_home) ||
         !take_string(json, "project_dir", &r.spec.project_dir) ||
