@@ -2,7 +2,7 @@
 #include "cli.h"
 
 /* On a terminal a machine is only deleted when its owner says so. */
-static int delete(csb_vm *vm, const struct cli_options *o) {
+static int delete (csb_vm *vm, const struct cli_options *o) {
     const char *project = csb_vm_project_dir(vm);
 
     if (!cli_confirm(o, "Delete %s with everything in it but the project itself (%s)?",

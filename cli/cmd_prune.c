@@ -20,7 +20,7 @@ static bool wants_prune(const csb_vm *vm, const struct cli_options *o) {
 }
 
 /* One that was started meanwhile stays. */
-static int delete(csb_vm *vm, const struct cli_options *o) {
+static int delete (csb_vm *vm, const struct cli_options *o) {
     return cli_delete(vm, o, o->force ? CSB_DELETE_FORCE : 0);
 }
 

@@ -43,8 +43,9 @@ static void print_vm(bool aligned, int width, const csb_vm *vm) {
     char cpus[16];
     char memory[32];
     char disk[32];
-    const char *cells[] = {csb_vm_name(vm), csb_vm_state_name(vm), csb_vm_engine(vm), cpus,
-                           memory, disk, csb_vm_project_dir(vm)};
+    const char *cells[] = {
+        csb_vm_name(vm),       csb_vm_state_name(vm), csb_vm_engine(vm), cpus, memory, disk,
+        csb_vm_project_dir(vm)};
 
     snprintf(cpus, sizeof(cpus), csb_vm_cpus(vm) ? "%d" : "-", csb_vm_cpus(vm));
     format_size(csb_vm_memory_bytes(vm), memory, sizeof(memory));
@@ -62,12 +63,12 @@ static int print_json(const csb_vm_list *list) {
         const csb_vm *vm = csb_vm_list_get(list, i);
 
         rc = json_array_append_new(
-            vms, json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I}", "name", csb_vm_name(vm),
-                           "state", csb_vm_state_name(vm), "reason", csb_vm_state_reason(vm),
-                           "engine", csb_vm_engine(vm), "project_dir", csb_vm_project_dir(vm),
-                           "cpus", csb_vm_cpus(vm), "memory_bytes",
-                           (json_int_t)csb_vm_memory_bytes(vm), "disk_bytes",
-                           (json_int_t)csb_vm_disk_bytes(vm)));
+            vms,
+            json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I}", "name", csb_vm_name(vm), "state",
+                      csb_vm_state_name(vm), "reason", csb_vm_state_reason(vm), "engine",
+                      csb_vm_engine(vm), "project_dir", csb_vm_project_dir(vm), "cpus",
+                      csb_vm_cpus(vm), "memory_bytes", (json_int_t)csb_vm_memory_bytes(vm),
+                      "disk_bytes", (json_int_t)csb_vm_disk_bytes(vm)));
     }
     if (rc == 0) {
         rc = json_dumpf(root, stdout, JSON_INDENT(2));
@@ -78,8 +79,8 @@ static int print_json(const csb_vm_list *list) {
 }
 
 static int run(csb_ctx *ctx, const struct cli_options *o) {
-    static const char *const head[] = {"NAME", "STATE", "ENGINE", "CPUS", "MEMORY", "DISK",
-                                       "PROJECT"};
+    static const char *const head[] = {"NAME",   "STATE", "ENGINE", "CPUS",
+                                       "MEMORY", "DISK",  "PROJECT"};
     bool terminal = isatty(STDOUT_FILENO);
     csb_vm_list *list = NULL;
     csb_error *err = NULL;

@@ -81,15 +81,17 @@ static void say_what_is_kept(const csb_vm *vm, const struct cli_options *o,
                    (o->engine && strcmp(o->engine, csb_vm_engine(vm)) != 0);
 
     if (differs) {
-        snprintf(text, sizeof(text), "%s exists: --cpus, --mem, --disk, --engine, --template, "
-                 "--clone-from and --settings are for new VMs and change nothing here", csb_vm_name(vm));
+        snprintf(text, sizeof(text),
+                 "%s exists: --cpus, --mem, --disk, --engine, --template, "
+                 "--clone-from and --settings are for new VMs and change nothing here",
+                 csb_vm_name(vm));
         cli_print_safe(text);
     }
 }
 
 /* What was asked for is settled before anything is made or started. */
-static int open_or_make(csb_ctx *ctx, const struct cli_options *o, csb_vm_options *v,
-                        csb_vm **ret, csb_error **err) {
+static int open_or_make(csb_ctx *ctx, const struct cli_options *o, csb_vm_options *v, csb_vm **ret,
+                        csb_error **err) {
     int rc = csb_vm_for_project(ctx, v->project_dir, ret, err);
 
     if (rc != CSB_ENOTFOUND) {

@@ -8,8 +8,7 @@
 #include "cli.h"
 
 const struct cli_command *const cli_commands[] = {
-    &cmd_shell, &cmd_status, &cmd_stop, &cmd_stop_all, &cmd_delete, &cmd_prune,
-    &cmd_doctor, NULL,
+    &cmd_shell, &cmd_status, &cmd_stop, &cmd_stop_all, &cmd_delete, &cmd_prune, &cmd_doctor, NULL,
 };
 
 struct option {
@@ -33,8 +32,8 @@ static const struct option options[] = {
     {0, "cpus", "N", "processors of a new VM", AT(cpus)},
     {0, "mem", "SIZE", "memory of a new VM, such as 4GiB", AT(mem)},
     {0, "disk", "SIZE", "disk of a new VM, such as 40GiB", AT(disk)},
-    {'p', "ports", "LIST", "ports of the VM to reach from here: HOST:GUEST or both alike, by commas",
-     AT(ports)},
+    {'p', "ports", "LIST",
+     "ports of the VM to reach from here: HOST:GUEST or both alike, by commas", AT(ports)},
     {0, "engine", "NAME", "lima or qemu (default: what works here)", AT(engine)},
     {'f', "force", NULL, "stop: pull the plug; delete: don't ask", AT(force)},
     {0, "force-mount", NULL, "let DIR be your home directory", AT(force_mount)},
@@ -49,7 +48,8 @@ static const struct option options[] = {
 static void print_help(void) {
     printf("Usage: claude-sandbox [OPTIONS] [COMMAND] [-- ARGS]\n\n"
            "Runs Claude Code in a virtual machine that sees one project directory.\n\n"
-           "Commands:\n  %-22s %s\n", "(none) [-- ARGS]", cmd_start.summary);
+           "Commands:\n  %-22s %s\n",
+           "(none) [-- ARGS]", cmd_start.summary);
     for (int i = 0; cli_commands[i]; i++) {
         char line[64];
 
@@ -138,7 +138,8 @@ static const struct cli_command *find_command(const char *name) {
 static int check(const struct cli_command *c, const struct cli_options *o) {
     if (o->n_names > 0 && !c->takes_names) {
         return cli_usage_error("%s takes no argument \"%s\"; what is for the program inside goes "
-                               "behind --", c->name, o->names[0]);
+                               "behind --",
+                               c->name, o->names[0]);
     }
     if (o->rest && !c->takes_rest) {
         return cli_usage_error("%s takes nothing behind --", c->name);

@@ -32,7 +32,8 @@ int cli_parse_ports(const char *text, csb_port *ports, size_t max, size_t *n) {
         }
         if (!port.host || !port.guest || (*p != ',' && *p != '\0') || *n >= max) {
             return cli_usage_error("--ports %s: not a list of ports from 1 to 65535, such as "
-                                   "8080:80,9090", text);
+                                   "8080:80,9090",
+                                   text);
         }
         ports[(*n)++] = port;
         if (*p == '\0') {

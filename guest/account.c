@@ -12,16 +12,14 @@
 
 #define DATABASE_MAX (1024 * 1024)
 
-static int save(const char *path, char *text, mode_t mode)
-{
+static int save(const char *path, char *text, mode_t mode) {
     int r = text ? file_update(path, text, strlen(text), mode) : -1;
 
     free(text);
     return r;
 }
 
-static int write_entries(account *who)
-{
+static int write_entries(account *who) {
     char *passwd = file_read("/etc/passwd", DATABASE_MAX, NULL);
     char *shadow = file_read("/etc/shadow", DATABASE_MAX, NULL);
     char *group = file_read("/etc/group", DATABASE_MAX, NULL);
@@ -39,8 +37,7 @@ static int write_entries(account *who)
     return r;
 }
 
-static int write_sudoers(const account *who)
-{
+static int write_sudoers(const account *who) {
     char line[64];
     int n = snprintf(line, sizeof line, "#%u ALL=(ALL:ALL) NOPASSWD: ALL\n", who->uid);
 
@@ -48,8 +45,7 @@ static int write_sudoers(const account *who)
     return file_update("/etc/sudoers.d/claude-sandbox", line, (size_t)n, 0440);
 }
 
-static int copy_file(int from_dir, int to_dir, const char *name, const account *who)
-{
+static int copy_file(int from_dir, int to_dir, const char *name, const account *who) {
     int from = openat(from_dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     int to = openat(to_dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     struct stat st;
@@ -70,8 +66,7 @@ static int copy_file(int from_dir, int to_dir, const char *name, const account *
 }
 
 /* The files at the top of /etc/skel; the image has no directories in it. */
-static void copy_skel(int home, const account *who)
-{
+static void copy_skel(int home, const account *who) {
     DIR *skel = opendir("/etc/skel");
     struct dirent *entry;
 
@@ -86,8 +81,7 @@ static void copy_skel(int home, const account *who)
 }
 
 /* Made under another name and renamed, so that a home that is there is complete. */
-static int make_home(const account *who)
-{
+static int make_home(const account *who) {
     char home[64], fresh[64];
     int fd;
 
@@ -112,8 +106,7 @@ static int make_home(const account *who)
     return rename(fresh, home);
 }
 
-int account_ensure(account *who)
-{
+int account_ensure(account *who) {
     if (write_entries(who) < 0) {
         report_problem("account: cannot write the entries of %s: %s", who->name, strerror(errno));
         return -1;
@@ -128,8 +121,7 @@ int account_ensure(account *who)
     return 0;
 }
 
-bool account_configured(account *ret)
-{
+bool account_configured(account *ret) {
     char *text = file_read_value(CSB_RUN_DIR "/user", 256);
     bool ok = text && account_parse(text, ret);
 

@@ -13,16 +13,14 @@
 /* Marks the entry as ours, so that a later start with another user or number removes it. */
 #define GECOS "claude-sandbox user"
 
-static bool name_valid(const char *name, size_t len)
-{
+static bool name_valid(const char *name, size_t len) {
     static const char first[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
     static const char rest[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789.-";
 
     return len >= 1 && len <= 32 && strchr(first, name[0]) && strspn(name, rest) >= len;
 }
 
-static bool parse_id(const char **text, char end, unsigned *ret)
-{
+static bool parse_id(const char **text, char end, unsigned *ret) {
     char *after;
     unsigned long value;
 
@@ -39,8 +37,7 @@ static bool parse_id(const char **text, char end, unsigned *ret)
     return true;
 }
 
-bool account_parse(const char *text, account *ret)
-{
+bool account_parse(const char *text, account *ret) {
     size_t len = strcspn(text, ":");
     const char *at = text + len + 1;
     unsigned uid, gid;
@@ -60,8 +57,7 @@ bool account_parse(const char *text, account *ret)
 }
 
 /* The N-th colon separated field of a line; its length by LEN. */
-static const char *field(const char *line, unsigned n, size_t *len)
-{
+static const char *field(const char *line, unsigned n, size_t *len) {
     while (n > 0 && *line && *line != '\n') {
         n -= *line++ == ':';
     }
@@ -69,32 +65,28 @@ static const char *field(const char *line, unsigned n, size_t *len)
     return line;
 }
 
-static bool field_is(const char *line, unsigned n, const char *value)
-{
+static bool field_is(const char *line, unsigned n, const char *value) {
     size_t len;
     const char *at = field(line, n, &len);
 
     return len == strlen(value) && memcmp(at, value, len) == 0;
 }
 
-static bool field_is_id(const char *line, unsigned n, unsigned id)
-{
+static bool field_is_id(const char *line, unsigned n, unsigned id) {
     char text[16];
 
     snprintf(text, sizeof text, "%u", id);
     return field_is(line, n, text);
 }
 
-static const char *next_line(const char *line)
-{
+static const char *next_line(const char *line) {
     line += strcspn(line, "\n");
     return *line ? line + 1 : line;
 }
 
 /* FIRST, then all lines of TEXT but the ones that DROP names. */
 static char *rewrite(const char *first, const char *text, const account *who,
-                     bool (*drop)(const char *line, const account *who))
-{
+                     bool (*drop)(const char *line, const account *who)) {
     size_t len = strlen(first);
     char *out = malloc(len + strlen(text) + 2);
 
@@ -115,36 +107,31 @@ static char *rewrite(const char *first, const char *text, const account *who,
     return out;
 }
 
-static bool drop_by_name(const char *line, const account *who)
-{
+static bool drop_by_name(const char *line, const account *who) {
     return field_is(line, 0, who->name);
 }
 
-static bool drop_passwd(const char *line, const account *who)
-{
+static bool drop_passwd(const char *line, const account *who) {
     return field_is(line, 0, who->name) || field_is(line, 4, GECOS);
 }
 
-static bool drop_nothing(const char *line, const account *who)
-{
+static bool drop_nothing(const char *line, const account *who) {
     (void)line;
     (void)who;
     return false;
 }
 
-static bool is_wanted_passwd(const char *line, const account *who)
-{
+static bool is_wanted_passwd(const char *line, const account *who) {
     return field_is(line, 0, who->name) && field_is_id(line, 2, who->uid) &&
            field_is_id(line, 3, who->gid) && field_is(line, 4, GECOS);
 }
 
-char *account_passwd(const char *text, const account *who)
-{
+char *account_passwd(const char *text, const account *who) {
     char line[200];
 
     for (const char *at = text; *at; at = next_line(at)) {
         if (is_wanted_passwd(at, who)) {
-            return strdup(text);        /* whoever has changed the shell keeps it */
+            return strdup(text); /* whoever has changed the shell keeps it */
         }
     }
     snprintf(line, sizeof line, "%s:x:%u:%u:" GECOS ":/home/%s:/bin/bash\n", who->name, who->uid,
@@ -152,15 +139,14 @@ char *account_passwd(const char *text, const account *who)
     return rewrite(line, text, who, drop_passwd);
 }
 
-char *account_shadow(const char *text, const account *who)
-{
+char *account_shadow(const char *text, const account *who) {
     char line[80];
 
     for (const char *at = text; *at; at = next_line(at)) {
         size_t len;
 
         if (field_is(at, 0, who->name) && *field(at, 1, &len) != '!') {
-            return strdup(text);        /* a password that was set in the guest stays */
+            return strdup(text); /* a password that was set in the guest stays */
         }
     }
     /* "*" and not "!": without PAM, sshd takes "!" for a locked account and refuses its keys. */
@@ -168,14 +154,13 @@ char *account_shadow(const char *text, const account *who)
     return rewrite(line, text, who, drop_by_name);
 }
 
-char *account_group(const char *text, account *who)
-{
+char *account_group(const char *text, account *who) {
     char line[80];
     bool taken = false;
 
     for (const char *at = text; *at; at = next_line(at)) {
         if (field_is_id(at, 2, who->gid)) {
-            return strdup(text);        /* some group has this number: it is the user's, too */
+            return strdup(text); /* some group has this number: it is the user's, too */
         }
         taken = taken || field_is(at, 0, who->name);
     }

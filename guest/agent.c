@@ -19,13 +19,12 @@
 typedef struct port {
     int fd;
     size_t len;
-    bool skipping;                      /* the rest of a line that was too long */
+    bool skipping; /* the rest of a line that was too long */
     char line[CSB_LINE_MAX];
 } port;
 
 /* The device of our port, by the name that QEMU gave it: udev may not have made links yet. */
-static bool find_port(char *device, size_t size)
-{
+static bool find_port(char *device, size_t size) {
     DIR *dir = opendir("/sys/class/virtio-ports");
     struct dirent *entry;
     bool found = false;
@@ -51,8 +50,7 @@ static bool find_port(char *device, size_t size)
     return found;
 }
 
-static int open_port(void)
-{
+static int open_port(void) {
     char device[300];
     unsigned wait_ms = 20;
 
@@ -73,9 +71,8 @@ static int open_port(void)
 }
 
 /* A second at most, or until the host comes or goes. */
-static bool wait_for_host(void)
-{
-    struct timespec second = { 1, 0 };
+static bool wait_for_host(void) {
+    struct timespec second = {1, 0};
     sigset_t sigio;
 
     sigemptyset(&sigio);
@@ -87,10 +84,9 @@ static bool wait_for_host(void)
  * Waits until the port takes more. That a new host has come may be heard after its first line was
  * read (two queues): a host that seems to be gone gets a moment to appear.
  */
-static bool wait_writable(int fd)
-{
+static bool wait_writable(int fd) {
     for (;;) {
-        struct pollfd poller = { .fd = fd, .events = POLLOUT };
+        struct pollfd poller = {.fd = fd, .events = POLLOUT};
 
         if (poll(&poller, 1, REPLY_WAIT_MS) <= 0) {
             return false;
@@ -105,8 +101,7 @@ static bool wait_writable(int fd)
 }
 
 /* Gives up when the host is gone or does not read: it will ask again. */
-static void send_reply(const port *p, const char *reply)
-{
+static void send_reply(const port *p, const char *reply) {
     size_t len = strlen(reply);
 
     while (len > 0) {
@@ -123,15 +118,13 @@ static void send_reply(const port *p, const char *reply)
     }
 }
 
-static void power_off(void)
-{
+static void power_off(void) {
     sync();
-    kill(1, SIGRTMIN + 4);              /* systemd: start poweroff.target */
+    kill(1, SIGRTMIN + 4); /* systemd: start poweroff.target */
     sleep_ms(60000);
 }
 
-static void answer(port *p)
-{
+static void answer(port *p) {
     char reply[CSB_LINE_MAX];
 
     if (p->len > 0 && p->line[p->len - 1] == '\r') {
@@ -139,7 +132,7 @@ static void answer(port *p)
     }
     p->line[p->len] = '\0';
     if (p->len == 0) {
-        return;                         /* an empty line: how a host clears what another left */
+        return; /* an empty line: how a host clears what another left */
     }
     if (strlen(p->line) != p->len) {
         snprintf(reply, sizeof reply, "- error bad-request NUL");
@@ -153,8 +146,7 @@ static void answer(port *p)
     }
 }
 
-static void take_byte(port *p, char c)
-{
+static void take_byte(port *p, char c) {
     if (c == '\n') {
         if (p->skipping) {
             send_reply(p, "- error bad-request line too long\n");
@@ -171,8 +163,7 @@ static void take_byte(port *p, char c)
 }
 
 /* What is there now; false when the host or the device is gone. */
-static bool take_input(port *p)
-{
+static bool take_input(port *p) {
     char buf[1024];
     ssize_t n = read(p->fd, buf, sizeof buf);
 
@@ -185,10 +176,9 @@ static bool take_input(port *p)
     return n > 0;
 }
 
-static void serve(port *p)
-{
+static void serve(port *p) {
     for (;;) {
-        struct pollfd poller = { .fd = p->fd, .events = POLLIN };
+        struct pollfd poller = {.fd = p->fd, .events = POLLIN};
 
         if (poll(&poller, 1, -1) < 0 && errno != EINTR) {
             return;
@@ -212,8 +202,7 @@ static void serve(port *p)
     }
 }
 
-int applet_agent(void)
-{
+int applet_agent(void) {
     static port p;
     sigset_t sigio;
 

@@ -12,8 +12,7 @@
 /* A share that QEMU was started with is there already: a missing one must not delay the boot. */
 #define DEVICE_WAIT_MS 500
 
-static void set_identity(void)
-{
+static void set_identity(void) {
     char *hostname = file_read_value(CSB_RUN_DIR "/hostname", 256);
     char *machine_id = file_read_value(CSB_RUN_DIR "/machine-id", 256);
     char *timezone = file_read_value(CSB_RUN_DIR "/timezone", 256);
@@ -32,8 +31,7 @@ static void set_identity(void)
     free(timezone);
 }
 
-static void mount_shares(void)
-{
+static void mount_shares(void) {
     char *text = file_read_value(CSB_RUN_DIR "/mounts", 65536);
     char *state = NULL;
 
@@ -48,8 +46,7 @@ static void mount_shares(void)
     free(text);
 }
 
-int applet_boot(void)
-{
+int applet_boot(void) {
     account user;
 
     set_identity();

@@ -15,16 +15,14 @@
 
 static bool poweroff_asked;
 
-bool control_poweroff_asked(void)
-{
+bool control_poweroff_asked(void) {
     return poweroff_asked;
 }
 
 /* A verb returns 0 or -1; TEXT is what follows "ok" or "error". */
 typedef int verb_fn(const char *args, char *text, size_t size);
 
-static int verb_ping(const char *args, char *text, size_t size)
-{
+static int verb_ping(const char *args, char *text, size_t size) {
     (void)args;
     (void)text;
     (void)size;
@@ -32,8 +30,7 @@ static int verb_ping(const char *args, char *text, size_t size)
 }
 
 /* Waits a little, so that the host does not have to ask all the time. */
-static int verb_ready(const char *args, char *text, size_t size)
-{
+static int verb_ready(const char *args, char *text, size_t size) {
     char *problems;
 
     (void)args;
@@ -50,19 +47,16 @@ static int verb_ready(const char *args, char *text, size_t size)
     return 0;
 }
 
-static int verb_mount(const char *args, char *text, size_t size)
-{
+static int verb_mount(const char *args, char *text, size_t size) {
     return share_mount(args, DEVICE_WAIT_MS, text, size);
 }
 
-static int verb_umount(const char *args, char *text, size_t size)
-{
+static int verb_umount(const char *args, char *text, size_t size) {
     return share_umount(args, text, size);
 }
 
 /* "SECONDS" or "SECONDS.FRACTION", the fraction of one to nine digits. */
-static bool parse_time(const char *args, struct timespec *ret)
-{
+static bool parse_time(const char *args, struct timespec *ret) {
     char fraction[10] = "000000000";
     size_t whole = strspn(args, "0123456789");
     size_t digits = args[whole] == '.' ? strspn(args + whole + 1, "0123456789") : 0;
@@ -81,8 +75,7 @@ static bool parse_time(const char *args, struct timespec *ret)
     return true;
 }
 
-static int verb_time(const char *args, char *text, size_t size)
-{
+static int verb_time(const char *args, char *text, size_t size) {
     struct timespec ts;
 
     if (!parse_time(args, &ts)) {
@@ -96,8 +89,7 @@ static int verb_time(const char *args, char *text, size_t size)
     return 0;
 }
 
-static int verb_sync(const char *args, char *text, size_t size)
-{
+static int verb_sync(const char *args, char *text, size_t size) {
     (void)args;
     (void)text;
     (void)size;
@@ -106,8 +98,7 @@ static int verb_sync(const char *args, char *text, size_t size)
 }
 
 /* Done by the agent when the answer is out: the host should not hear of it by a closed port. */
-static int verb_poweroff(const char *args, char *text, size_t size)
-{
+static int verb_poweroff(const char *args, char *text, size_t size) {
     (void)args;
     (void)text;
     (void)size;
@@ -120,17 +111,12 @@ static const struct {
     bool takes_args;
     verb_fn *run;
 } verbs[] = {
-    { "ping", false, verb_ping },
-    { "ready", false, verb_ready },
-    { "mount", true, verb_mount },
-    { "umount", true, verb_umount },
-    { "time", true, verb_time },
-    { "sync", false, verb_sync },
-    { "poweroff", false, verb_poweroff },
+    {"ping", false, verb_ping},         {"ready", false, verb_ready}, {"mount", true, verb_mount},
+    {"umount", true, verb_umount},      {"time", true, verb_time},    {"sync", false, verb_sync},
+    {"poweroff", false, verb_poweroff},
 };
 
-static int run_verb(const char *name, const char *args, char *text, size_t size)
-{
+static int run_verb(const char *name, const char *args, char *text, size_t size) {
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         if (strcmp(name, verbs[i].name) != 0) {
             continue;
@@ -145,8 +131,7 @@ static int run_verb(const char *name, const char *args, char *text, size_t size)
     return -1;
 }
 
-static bool id_valid(const char *id)
-{
+static bool id_valid(const char *id) {
     static const char allowed[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
     size_t len = strlen(id);
@@ -154,8 +139,7 @@ static bool id_valid(const char *id)
     return len >= 1 && len <= 32 && strspn(id, allowed) == len;
 }
 
-static char *cut_word(char *text)
-{
+static char *cut_word(char *text) {
     char *space = strchr(text, ' ');
 
     if (!space) {
@@ -165,8 +149,7 @@ static char *cut_word(char *text)
     return space + 1;
 }
 
-void control_answer(char *line, char *reply, size_t size)
-{
+void control_answer(char *line, char *reply, size_t size) {
     char text[CSB_LINE_MAX - 64] = "";
     char *verb = cut_word(line);
     char *args = cut_word(verb);

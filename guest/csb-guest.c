@@ -4,9 +4,8 @@
 #include <string.h>
 #include <time.h>
 
-void sleep_ms(unsigned ms)
-{
-    struct timespec ts = { (time_t)(ms / 1000), (long)(ms % 1000) * 1000000L };
+void sleep_ms(unsigned ms) {
+    struct timespec ts = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000000L};
 
     nanosleep(&ts, NULL);
 }
@@ -15,13 +14,12 @@ static const struct {
     const char *name;
     int (*run)(void);
 } applets[] = {
-    { "init", applet_init },
-    { "boot", applet_boot },
-    { "agent", applet_agent },
+    {"init", applet_init},
+    {"boot", applet_boot},
+    {"agent", applet_agent},
 };
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     const char *name = argc > 0 ? argv[0] : "";
     const char *slash = strrchr(name, '/');
 

@@ -15,8 +15,7 @@
 /* From the kernel's fs/ext4/ext4.h, which no exported header has. */
 #define EXT4_IOC_RESIZE_FS _IOW('f', 16, uint64_t)
 
-static int device_size(uint64_t *bytes)
-{
+static int device_size(uint64_t *bytes) {
     int fd = open("/dev/vda", O_RDONLY | O_CLOEXEC);
     int rc = fd < 0 ? -1 : ioctl(fd, BLKGETSIZE64, bytes);
 
@@ -26,8 +25,7 @@ static int device_size(uint64_t *bytes)
     return rc;
 }
 
-int disk_grow(void)
-{
+int disk_grow(void) {
     struct statfs fs;
     uint64_t bytes = 0;
     uint64_t blocks;

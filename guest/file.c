@@ -8,8 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int file_write_all(int fd, const char *data, size_t len)
-{
+int file_write_all(int fd, const char *data, size_t len) {
     while (len > 0) {
         ssize_t n = write(fd, data, len);
 
@@ -26,8 +25,7 @@ int file_write_all(int fd, const char *data, size_t len)
 }
 
 /* Reads to the end of FD or to MAX + 1 bytes; BUF has room for MAX + 2. */
-static ssize_t read_up_to(int fd, char *buf, size_t max)
-{
+static ssize_t read_up_to(int fd, char *buf, size_t max) {
     size_t len = 0;
 
     while (len <= max) {
@@ -52,8 +50,7 @@ static ssize_t read_up_to(int fd, char *buf, size_t max)
     return (ssize_t)len;
 }
 
-char *file_read(const char *path, size_t max, size_t *len)
-{
+char *file_read(const char *path, size_t max, size_t *len) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     char *buf = NULL;
     ssize_t n;
@@ -74,8 +71,7 @@ char *file_read(const char *path, size_t max, size_t *len)
     return buf;
 }
 
-char *file_read_value(const char *path, size_t max)
-{
+char *file_read_value(const char *path, size_t max) {
     size_t len;
     char *text = file_read(path, max, &len);
 
@@ -87,10 +83,9 @@ char *file_read_value(const char *path, size_t max)
 
 /* Writes the new file FRESH, with owner and mode of OLD when there is one. */
 static int write_fresh(const char *fresh, const char *old, const char *data, size_t len,
-                       mode_t mode)
-{
+                       mode_t mode) {
     int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    struct stat st = { .st_mode = mode };
+    struct stat st = {.st_mode = mode};
     bool known = stat(old, &st) == 0;
 
     if (fd < 0) {
@@ -104,15 +99,14 @@ static int write_fresh(const char *fresh, const char *old, const char *data, siz
     return close(fd);
 }
 
-int file_replace(const char *path, const char *data, size_t len, mode_t mode)
-{
+int file_replace(const char *path, const char *data, size_t len, mode_t mode) {
     char fresh[4096];
 
     if ((size_t)snprintf(fresh, sizeof fresh, "%s.csb-new", path) >= sizeof fresh) {
         errno = ENAMETOOLONG;
         return -1;
     }
-    unlink(fresh);                      /* left by a power cut */
+    unlink(fresh); /* left by a power cut */
     if (write_fresh(fresh, path, data, len, mode) < 0 || rename(fresh, path) < 0) {
         int saved = errno;
 
@@ -123,8 +117,7 @@ int file_replace(const char *path, const char *data, size_t len, mode_t mode)
     return 0;
 }
 
-int file_update(const char *path, const char *data, size_t len, mode_t mode)
-{
+int file_update(const char *path, const char *data, size_t len, mode_t mode) {
     size_t old_len;
     char *old = file_read(path, len, &old_len);
     bool same = old && old_len == len && memcmp(old, data, len) == 0;

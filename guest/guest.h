@@ -13,8 +13,8 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-#define CSB_RUN_DIR      "/run/claude-sandbox"
-#define CSB_FW_CFG_DIR   "/sys/firmware/qemu_fw_cfg/by_name/opt/org.claudesandbox"
+#define CSB_RUN_DIR "/run/claude-sandbox"
+#define CSB_FW_CFG_DIR "/sys/firmware/qemu_fw_cfg/by_name/opt/org.claudesandbox"
 #define CSB_CONTROL_PORT "org.claudesandbox.control"
 
 /* One line of the control protocol, newline included; also the longest reply. */
@@ -53,7 +53,7 @@ typedef struct account {
     char name[33];
     uid_t uid;
     gid_t gid;
-    char group[40];                     /* the name for gid when no group of the image has it */
+    char group[40]; /* the name for gid when no group of the image has it */
 } account;
 
 /* Parses "name:uid:gid"; false when it is no such thing or means root. */

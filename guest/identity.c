@@ -8,8 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-bool identity_hostname_valid(const char *name)
-{
+bool identity_hostname_valid(const char *name) {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-";
     size_t len = strlen(name);
 
@@ -18,8 +17,7 @@ bool identity_hostname_valid(const char *name)
 }
 
 /* The own name first (without it sudo and others wait for a name server), then what was there. */
-static char *hosts_text(const char *old, const char *name)
-{
+static char *hosts_text(const char *old, const char *name) {
     static const char own[] = "127.0.1.1";
     size_t size = strlen(old) + strlen(name) + 16, len;
     char *out = malloc(size);
@@ -42,8 +40,7 @@ static char *hosts_text(const char *old, const char *name)
     return out;
 }
 
-static int set_hosts(const char *name)
-{
+static int set_hosts(const char *name) {
     char *old = file_read("/etc/hosts", 1024 * 1024, NULL);
     char *text = hosts_text(old ? old : "127.0.0.1 localhost\n::1 localhost\n", name);
     int r = text ? file_update("/etc/hosts", text, strlen(text), 0644) : -1;
@@ -53,8 +50,7 @@ static int set_hosts(const char *name)
     return r;
 }
 
-int identity_set_hostname(const char *name)
-{
+int identity_set_hostname(const char *name) {
     char text[80];
     int n;
 
@@ -72,14 +68,13 @@ int identity_set_hostname(const char *name)
     return set_hosts(name);
 }
 
-static int random_id(char id[33])
-{
+static int random_id(char id[33]) {
     unsigned char raw[16];
 
     if (getrandom(raw, sizeof raw, 0) != (ssize_t)sizeof raw) {
         return -1;
     }
-    raw[6] = (unsigned char)((raw[6] & 0x0f) | 0x40);      /* a version 4 UUID, as systemd makes */
+    raw[6] = (unsigned char)((raw[6] & 0x0f) | 0x40); /* a version 4 UUID, as systemd makes */
     raw[8] = (unsigned char)((raw[8] & 0x3f) | 0x80);
     for (size_t i = 0; i < sizeof raw; i++) {
         snprintf(id + 2 * i, 3, "%02x", raw[i]);
@@ -87,8 +82,7 @@ static int random_id(char id[33])
     return 0;
 }
 
-int identity_set_machine_id(const char *wanted)
-{
+int identity_set_machine_id(const char *wanted) {
     char line[34] = "";
     struct stat st;
 
@@ -108,8 +102,7 @@ int identity_set_machine_id(const char *wanted)
     return file_update("/etc/machine-id", line, 33, 0444);
 }
 
-int identity_set_timezone(const char *zone)
-{
+int identity_set_timezone(const char *zone) {
     static const char allowed[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-_/";
     char target[128], old[128];

@@ -15,17 +15,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define MODULE_DIR    "/modules"
-#define MODULE_LIST   MODULE_DIR "/order"
-#define NEW_ROOT      "/root"
-#define ROOT_WAIT_MS  10000
-#define CONFIG_MAX    65536
+#define MODULE_DIR "/modules"
+#define MODULE_LIST MODULE_DIR "/order"
+#define NEW_ROOT "/root"
+#define ROOT_WAIT_MS 10000
+#define CONFIG_MAX 65536
 
 /* There is nobody to go on: says why on the console and switches the machine off. */
 static void die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
-static void die(const char *format, ...)
-{
+static void die(const char *format, ...) {
     va_list ap;
 
     fputs("csb-guest: init: ", stderr);
@@ -39,16 +38,15 @@ static void die(const char *format, ...)
     _exit(1);
 }
 
-static void mount_or_die(const char *what, const char *where, unsigned long flags, const char *data)
-{
+static void mount_or_die(const char *what, const char *where, unsigned long flags,
+                         const char *data) {
     mkdir(where, 0755);
     if (mount(what, where, what, flags, data) < 0) {
         die("cannot mount %s: %s", what, strerror(errno));
     }
 }
 
-static void open_console(void)
-{
+static void open_console(void) {
     int fd = open("/dev/console", O_RDWR | O_NOCTTY);
 
     for (int i = 0; fd >= 0 && i < 3; i++) {
@@ -59,8 +57,7 @@ static void open_console(void)
     }
 }
 
-static void mount_kernel_systems(void)
-{
+static void mount_kernel_systems(void) {
     const unsigned long safe = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
     mount_or_die("devtmpfs", "/dev", MS_NOSUID, "mode=0755");
@@ -70,8 +67,7 @@ static void mount_kernel_systems(void)
     mount_or_die("tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=0755,size=20%");
 }
 
-static void load_module(const char *name)
-{
+static void load_module(const char *name) {
     char path[256];
     int fd;
 
@@ -85,11 +81,10 @@ static void load_module(const char *name)
     if (fd >= 0) {
         close(fd);
     }
-    unlink(path);                       /* the initrd's memory is never given back otherwise */
+    unlink(path); /* the initrd's memory is never given back otherwise */
 }
 
-static void load_modules(void)
-{
+static void load_modules(void) {
     char *list = file_read(MODULE_LIST, 65536, NULL);
     char *state = NULL;
 
@@ -101,8 +96,7 @@ static void load_modules(void)
 }
 
 /* One value from the host to a file in /run; the secret ones for root only. */
-static void copy_config(const char *name, mode_t mode)
-{
+static void copy_config(const char *name, mode_t mode) {
     char path[256];
     size_t len;
     char *data;
@@ -122,26 +116,23 @@ static void copy_config(const char *name, mode_t mode)
     free(data);
 }
 
-static void copy_configs(void)
-{
+static void copy_configs(void) {
     static const struct {
         const char *name;
         mode_t mode;
     } configs[] = {
-        { "hostname", 0644 }, { "user", 0644 },     { "authorized_keys", 0644 },
-        { "machine-id", 0644 }, { "timezone", 0644 }, { "mounts", 0644 },
-        { "ssh_host_ed25519_key", 0600 },
+        {"hostname", 0644}, {"user", 0644},   {"authorized_keys", 0644},      {"machine-id", 0644},
+        {"timezone", 0644}, {"mounts", 0644}, {"ssh_host_ed25519_key", 0600},
     };
 
-    mkdir(CSB_RUN_DIR, 0755);           /* sshd reads authorized_keys as the user */
+    mkdir(CSB_RUN_DIR, 0755); /* sshd reads authorized_keys as the user */
     for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
         copy_config(configs[i].name, configs[i].mode);
     }
 }
 
 /* The value of KEY= on the kernel's command line, else FALLBACK. */
-static void kernel_arg(const char *key, const char *fallback, char *value, size_t size)
-{
+static void kernel_arg(const char *key, const char *fallback, char *value, size_t size) {
     char *line = file_read_value("/proc/cmdline", 4096);
     char *state = NULL;
     size_t len = strlen(key);
@@ -156,8 +147,7 @@ static void kernel_arg(const char *key, const char *fallback, char *value, size_
     free(line);
 }
 
-static void mount_root(void)
-{
+static void mount_root(void) {
     char device[128], type[32];
     int waited = 0;
 
@@ -178,8 +168,7 @@ static void mount_root(void)
     }
 }
 
-static void carry_over(const char *from)
-{
+static void carry_over(const char *from) {
     char to[64];
 
     snprintf(to, sizeof to, NEW_ROOT "%s", from);
@@ -188,8 +177,7 @@ static void carry_over(const char *from)
     }
 }
 
-static void switch_root(void)
-{
+static void switch_root(void) {
     carry_over("/dev");
     carry_over("/proc");
     carry_over("/sys");
@@ -201,8 +189,7 @@ static void switch_root(void)
     }
 }
 
-int applet_init(void)
-{
+int applet_init(void) {
     if (getpid() != 1) {
         fputs("csb-guest: init is for the initrd\n", stderr);
         return 2;

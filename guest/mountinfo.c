@@ -5,8 +5,7 @@
 #include <string.h>
 
 /* Undoes the kernel's \ooo in place. */
-static void unescape(char *text)
-{
+static void unescape(char *text) {
     char *out = text;
 
     for (; *text; text++) {
@@ -21,8 +20,7 @@ static void unescape(char *text)
 }
 
 /* "36 35 98:0 /root /mnt options [tags] - type source superoptions" */
-static bool parse(char *line, const char **at, const char **type, const char **source)
-{
+static bool parse(char *line, const char **at, const char **type, const char **source) {
     char *state = NULL, *dash = strstr(line, " - ");
     char *where = NULL, *word;
 
@@ -45,8 +43,7 @@ static bool parse(char *line, const char **at, const char **type, const char **s
 }
 
 bool mountinfo_find(const char *path, char *source, size_t source_size, char *type,
-                    size_t type_size)
-{
+                    size_t type_size) {
     FILE *f = fopen("/proc/self/mountinfo", "re");
     char *line = NULL;
     size_t room = 0;

@@ -11,9 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static struct sockaddr address(const char *text)
-{
-    struct sockaddr_in in = { .sin_family = AF_INET };
+static struct sockaddr address(const char *text) {
+    struct sockaddr_in in = {.sin_family = AF_INET};
     struct sockaddr any;
 
     inet_pton(AF_INET, text, &in.sin_addr);
@@ -22,8 +21,7 @@ static struct sockaddr address(const char *text)
 }
 
 /* The first interface that is not the loopback. */
-static bool find_interface(char name[IFNAMSIZ])
-{
+static bool find_interface(char name[IFNAMSIZ]) {
     DIR *dir = opendir("/sys/class/net");
     struct dirent *entry;
     bool found = false;
@@ -42,9 +40,8 @@ static bool find_interface(char name[IFNAMSIZ])
     return found;
 }
 
-static int bring_up(int fd, const char *name)
-{
-    struct ifreq req = { 0 };
+static int bring_up(int fd, const char *name) {
+    struct ifreq req = {0};
 
     memcpy(req.ifr_name, name, strlen(name) + 1);
     if (ioctl(fd, SIOCGIFFLAGS, &req) < 0) {
@@ -54,10 +51,9 @@ static int bring_up(int fd, const char *name)
     return ioctl(fd, SIOCSIFFLAGS, &req);
 }
 
-static int set_addresses(int fd, const char *name)
-{
-    struct ifreq req = { 0 };
-    struct rtentry route = { .rt_flags = RTF_UP | RTF_GATEWAY };
+static int set_addresses(int fd, const char *name) {
+    struct ifreq req = {0};
+    struct rtentry route = {.rt_flags = RTF_UP | RTF_GATEWAY};
 
     memcpy(req.ifr_name, name, strlen(name) + 1);
     req.ifr_addr = address("10.0.2.15");
@@ -74,8 +70,7 @@ static int set_addresses(int fd, const char *name)
     return ioctl(fd, SIOCADDRT, &route) < 0 && errno != EEXIST ? -1 : 0;
 }
 
-int network_up(void)
-{
+int network_up(void) {
     char name[IFNAMSIZ];
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     int r;
@@ -94,8 +89,7 @@ int network_up(void)
     return r;
 }
 
-static bool listening_in(const char *table, unsigned port)
-{
+static bool listening_in(const char *table, unsigned port) {
     char line[512];
     FILE *f = fopen(table, "re");
     bool found = false;
@@ -112,7 +106,6 @@ static bool listening_in(const char *table, unsigned port)
     return found;
 }
 
-bool network_listening(unsigned port)
-{
+bool network_listening(unsigned port) {
     return listening_in("/proc/net/tcp", port) || listening_in("/proc/net/tcp6", port);
 }

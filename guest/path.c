@@ -7,8 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int hex(char c)
-{
+static int hex(char c) {
     if (c >= '0' && c <= '9') {
         return c - '0';
     }
@@ -16,8 +15,7 @@ static int hex(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-bool path_decode(const char *text, char *buf, size_t size)
-{
+bool path_decode(const char *text, char *buf, size_t size) {
     size_t len = 0;
 
     for (; *text; text++) {
@@ -43,15 +41,13 @@ bool path_decode(const char *text, char *buf, size_t size)
 }
 
 /* Whether PATH is DIR or lies in it. */
-static bool within(const char *path, const char *dir)
-{
+static bool within(const char *path, const char *dir) {
     size_t len = strlen(dir);
 
     return strncmp(path, dir, len) == 0 && (path[len] == '\0' || path[len] == '/');
 }
 
-static bool components_plain(const char *path)
-{
+static bool components_plain(const char *path) {
     while (*path == '/') {
         const char *name = path + 1;
         size_t len = strcspn(name, "/");
@@ -65,11 +61,10 @@ static bool components_plain(const char *path)
     return *path == '\0';
 }
 
-bool path_mountable(const char *path)
-{
-    static const char *const never_in[] = { "/proc", "/sys", "/dev", CSB_RUN_DIR };
-    static const char *const never_at[] = { "/usr", "/etc", "/bin", "/sbin", "/lib", "/lib64",
-                                            "/boot", "/run", "/var", "/tmp" };
+bool path_mountable(const char *path) {
+    static const char *const never_in[] = {"/proc", "/sys", "/dev", CSB_RUN_DIR};
+    static const char *const never_at[] = {"/usr",   "/etc",  "/bin", "/sbin", "/lib",
+                                           "/lib64", "/boot", "/run", "/var",  "/tmp"};
 
     if (path[0] != '/' || !components_plain(path)) {
         return false;
@@ -88,8 +83,7 @@ bool path_mountable(const char *path)
 }
 
 /* Opens NAME in DIR, making it when it is missing. */
-static int enter(int dir, const char *name, const account *owner)
-{
+static int enter(int dir, const char *name, const account *owner) {
     const int flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     int fd = openat(dir, name, flags);
 
@@ -105,8 +99,7 @@ static int enter(int dir, const char *name, const account *owner)
     return openat(dir, name, flags);
 }
 
-int path_make_dir(const char *path, const account *owner)
-{
+int path_make_dir(const char *path, const account *owner) {
     char home[64] = "", name[256];
     int dir = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     size_t done = 0;

@@ -8,10 +8,9 @@
 #include <unistd.h>
 
 #define REPORT_FILE CSB_RUN_DIR "/problems"
-#define REPORT_MAX  3000
+#define REPORT_MAX 3000
 
-void report_problem(const char *format, ...)
-{
+void report_problem(const char *format, ...) {
     char line[512];
     va_list ap;
     int fd;
@@ -35,8 +34,7 @@ void report_problem(const char *format, ...)
     }
 }
 
-char *report_read(void)
-{
+char *report_read(void) {
     char *text = file_read_value(REPORT_FILE, REPORT_MAX);
 
     for (char *c = text; c && *c; c++) {

@@ -22,19 +22,18 @@ static const struct {
     const char *name;
     unsigned long flag;
 } flag_names[] = {
-    { "rw", 0 },
-    { "ro", MS_RDONLY },
-    { "nosuid", MS_NOSUID },
-    { "nodev", MS_NODEV },
-    { "noexec", MS_NOEXEC },
-    { "noatime", MS_NOATIME },
-    { "nodiratime", MS_NODIRATIME },
-    { "relatime", MS_RELATIME },
+    {"rw", 0},
+    {"ro", MS_RDONLY},
+    {"nosuid", MS_NOSUID},
+    {"nodev", MS_NODEV},
+    {"noexec", MS_NOEXEC},
+    {"noatime", MS_NOATIME},
+    {"nodiratime", MS_NODIRATIME},
+    {"relatime", MS_RELATIME},
 };
 
 /* What the kernel wants as flags goes there, the rest stays text for the file system. */
-static bool take_option(const char *option, size_t len, request *ret)
-{
+static bool take_option(const char *option, size_t len, request *ret) {
     size_t used = strlen(ret->data);
 
     for (size_t i = 0; i < sizeof flag_names / sizeof *flag_names; i++) {
@@ -54,8 +53,7 @@ static bool take_option(const char *option, size_t len, request *ret)
     return true;
 }
 
-static bool take_options(const char *text, request *ret)
-{
+static bool take_options(const char *text, request *ret) {
     if (strcmp(text, "-") == 0) {
         return true;
     }
@@ -70,8 +68,7 @@ static bool take_options(const char *text, request *ret)
     return true;
 }
 
-static bool take_tag(const char *tag, request *ret)
-{
+static bool take_tag(const char *tag, request *ret) {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
     size_t len = strlen(tag);
 
@@ -83,8 +80,7 @@ static bool take_tag(const char *tag, request *ret)
 }
 
 /* An explanation on failure, NULL when all is well. */
-static const char *parse_request(const char *text, request *ret)
-{
+static const char *parse_request(const char *text, request *ret) {
     char copy[CSB_LINE_MAX], *state = NULL;
     const char *tag, *type, *options, *path;
 
@@ -117,8 +113,7 @@ static const char *parse_request(const char *text, request *ret)
 }
 
 /* Whether a 9p device with this tag is there. */
-static bool tag_present(const char *tag)
-{
+static bool tag_present(const char *tag) {
     static const char dir_name[] = "/sys/bus/virtio/drivers/9pnet_virtio";
     DIR *dir = opendir(dir_name);
     struct dirent *entry;
@@ -143,8 +138,7 @@ static bool tag_present(const char *tag)
 }
 
 /* virtiofs has no list of tags before Linux 6.9: there the mount itself is the question. */
-static int try_mount(const request *req, const char *target)
-{
+static int try_mount(const request *req, const char *target) {
     if (strcmp(req->type, "9p") == 0 && !tag_present(req->tag)) {
         errno = ENXIO;
         return -1;
@@ -152,14 +146,12 @@ static int try_mount(const request *req, const char *target)
     return mount(req->tag, target, req->type, req->flags, req->data);
 }
 
-static bool is_missing(int error, const request *req)
-{
+static bool is_missing(int error, const request *req) {
     return error == ENXIO || error == ENOENT ||
            (error == EINVAL && strcmp(req->type, "virtiofs") == 0);
 }
 
-static long long now_ms(void)
-{
+static long long now_ms(void) {
     struct timespec ts;
 
     clock_gettime(CLOCK_MONOTONIC, &ts);
@@ -167,8 +159,7 @@ static long long now_ms(void)
 }
 
 /* By descriptor, so that no rename below our feet leads the mount elsewhere. */
-static int mount_on(const request *req, int dir, unsigned wait_ms)
-{
+static int mount_on(const request *req, int dir, unsigned wait_ms) {
     long long deadline = now_ms() + wait_ms;
     char target[64];
 
@@ -182,8 +173,7 @@ static int mount_on(const request *req, int dir, unsigned wait_ms)
     return 0;
 }
 
-int share_mount(const char *text, unsigned wait_ms, char *why, size_t size)
-{
+int share_mount(const char *text, unsigned wait_ms, char *why, size_t size) {
     char source[128], type[32];
     const char *wrong;
     account user;
@@ -204,8 +194,10 @@ int share_mount(const char *text, unsigned wait_ms, char *why, size_t size)
     }
     dir = path_make_dir(req.path, account_configured(&user) ? &user : NULL);
     if (dir < 0) {
-        snprintf(why, size, "mount-point %s", errno == ENOTDIR || errno == ELOOP ?
-                 "a component is not a directory or a symbolic link" : strerror(errno));
+        snprintf(why, size, "mount-point %s",
+                 errno == ENOTDIR || errno == ELOOP
+                     ? "a component is not a directory or a symbolic link"
+                     : strerror(errno));
         return -1;
     }
     r = mount_on(&req, dir, wait_ms);
@@ -217,8 +209,7 @@ int share_mount(const char *text, unsigned wait_ms, char *why, size_t size)
     return r;
 }
 
-int share_umount(const char *encoded_path, char *why, size_t size)
-{
+int share_umount(const char *encoded_path, char *why, size_t size) {
     char path[PATH_MAX], source[128], type[32];
 
     if (!path_decode(encoded_path, path, sizeof path) || !path_mountable(path)) {

@@ -106,8 +106,7 @@ static int carry_endpoint(csb_vm *vm, const char *const *env, csb_error **err) {
     return 0;
 }
 
-int csb_vm_exec_claude(csb_vm *vm, const csb_claude_options *opts, csb_exit *ret,
-                       csb_error **err) {
+int csb_vm_exec_claude(csb_vm *vm, const csb_claude_options *opts, csb_exit *ret, csb_error **err) {
     csb_claude_options o = CSB_CLAUDE_OPTIONS_INIT;
     csb_exec_options exec = CSB_EXEC_OPTIONS_INIT;
     CSB__AUTOSTRV argv = CSB__STRV_INIT;

@@ -57,8 +57,8 @@ static int make_real(char **path, csb_error **err) {
     if (end && !real) {
         return csb__fail_errno(err, errno, "can't use %s", *path);
     }
-    if (!end || asprintf(&full, "%s%s", strcmp(real, "/") == 0 ? "" : real,
-                         *path + (end - head)) < 0) {
+    if (!end ||
+        asprintf(&full, "%s%s", strcmp(real, "/") == 0 ? "" : real, *path + (end - head)) < 0) {
         return csb__fail_nomem(err);
     }
     free(*path);

@@ -9,7 +9,7 @@
 
 struct csb_ctx {
     struct csb__env env;
-    char *wanted_engine; /* NULL: none in particular */
+    char *wanted_engine;              /* NULL: none in particular */
     const struct csb__engine *engine; /* NULL until chosen */
     char *engine_why;
 };

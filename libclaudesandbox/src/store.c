@@ -88,7 +88,7 @@ static char *name_of_entry(const char *entry) {
     size_t len = strlen(entry);
     size_t end = strlen(SUFFIX);
     char *name = len > end && strcmp(entry + len - end, SUFFIX) == 0 ? strndup(entry, len - end)
-                                                                    : NULL;
+                                                                     : NULL;
 
     if (name && !csb__vm_name_valid(name)) {
         free(name);
@@ -130,8 +130,8 @@ int csb__store_list(struct csb__env *env, struct csb__record **ret, size_t *n, c
     *ret = NULL;
     *n = 0;
     if (!dir) {
-        return errno == ENOENT ? 0 : csb__fail_errno(err, errno, "can't read %s/vms",
-                                                     env->state_dir);
+        return errno == ENOENT ? 0
+                               : csb__fail_errno(err, errno, "can't read %s/vms", env->state_dir);
     }
     while ((entry = readdir(dir))) {
         int rc = append(env, entry->d_name, &list, &count, err);

@@ -78,8 +78,7 @@ static int bring_up(csb_vm *vm, bool fresh, csb_error **err) {
         rc = csb__vm_require_running(vm, err);
     }
     if (rc == 0) {
-        rc = csb__guest_setup(env, vm->engine, &vm->record.spec, &vm->machine.door, fresh,
-                              err);
+        rc = csb__guest_setup(env, vm->engine, &vm->record.spec, &vm->machine.door, fresh, err);
     }
     if (rc == 0) {
         rc = csb__forwards_open(env, &vm->machine.door, vm->record.spec.ports,
@@ -217,7 +216,8 @@ static int delete_locked(csb_vm *vm, unsigned flags, csb_error **err) {
     }
     if (rc == 0 && vm->machine.state == CSB_VM_RUNNING && !(flags & CSB_DELETE_FORCE)) {
         csb__fail(err, CSB_ESTATE, "%s is running", csb_vm_name(vm));
-        csb__error_set_hint(err, "stop it first, or delete it by force: claude-sandbox delete -f %s",
+        csb__error_set_hint(err,
+                            "stop it first, or delete it by force: claude-sandbox delete -f %s",
                             csb_vm_name(vm));
         return CSB_ESTATE;
     }

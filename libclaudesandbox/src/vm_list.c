@@ -38,9 +38,10 @@ static void take_answers(struct group *g, int rc, const char *message) {
             continue;
         }
         csb__machine_finish(&g->machines[i]);
-        set_broken(g->vms[i], rc != 0                          ? message
-                              : g->codes[i] == CSB_ENOTFOUND ? "its engine does not know it any more"
-                                                             : csb_strerror(g->codes[i]));
+        set_broken(g->vms[i], rc != 0 ? message
+                              : g->codes[i] == CSB_ENOTFOUND
+                                  ? "its engine does not know it any more"
+                                  : csb_strerror(g->codes[i]));
     }
 }
 
@@ -49,8 +50,8 @@ static void take_answers(struct group *g, int rc, const char *message) {
 static int ask_group(struct csb__env *env, struct group *g, csb_error **err) {
     CSB__AUTOERROR csb_error *e = NULL;
     const csb_vm *first = g->vms[0];
-    int rc = first->engine->inspect_all(env, g->names, g->n, first->record.engine_home,
-                                        g->machines, g->codes, &e);
+    int rc = first->engine->inspect_all(env, g->names, g->n, first->record.engine_home, g->machines,
+                                        g->codes, &e);
 
     take_answers(g, rc, csb_error_message(e));
     return rc == CSB_ECANCELED || rc == CSB_ENOMEM ? csb__error_propagate(err, CSB__STEAL(e)) : 0;

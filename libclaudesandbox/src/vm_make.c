@@ -209,8 +209,8 @@ static void cleanup_spec(struct csb__spec *spec) {
     csb__spec_finish(spec);
 }
 
-int csb_vm_create(csb_ctx *ctx, const char *template_path, const csb_vm_options *opts,
-                  csb_vm **ret, csb_error **err) {
+int csb_vm_create(csb_ctx *ctx, const char *template_path, const csb_vm_options *opts, csb_vm **ret,
+                  csb_error **err) {
     CSB__CLEANUP(cleanup_spec) struct csb__spec spec = {0};
     CSB__AUTOTEMPLATE template = {0};
     struct csb__source source = {template_path, template_path ? &template : NULL, NULL};

@@ -104,8 +104,7 @@ static int check_settings(struct csb__env *env, const char *dir, csb_error **err
     if (strcmp(real ? real : absolute, own) == 0) {
         return 0;
     }
-    return csb__mount_check_host(real ? real : absolute, real_home, env->state_dir,
-                                 false, err);
+    return csb__mount_check_host(real ? real : absolute, real_home, env->state_dir, false, err);
 }
 
 static int resolve_mounts(struct csb__env *env, const csb_vm_options *o, struct csb__spec *spec,
@@ -146,8 +145,8 @@ int csb__vm_options_ports(struct csb__spec *spec, const csb_port *ports, size_t 
     return csb__spec_set_ports(spec, copy, n, err);
 }
 
-int csb__vm_options_resolve(struct csb__env *env, const csb_vm_options *opts,
-                            struct csb__spec *ret, csb_error **err) {
+int csb__vm_options_resolve(struct csb__env *env, const csb_vm_options *opts, struct csb__spec *ret,
+                            csb_error **err) {
     csb_vm_options o = CSB_VM_OPTIONS_INIT;
     int rc = csb__options_load(&o, sizeof(o), opts, err);
 

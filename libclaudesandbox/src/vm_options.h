@@ -9,11 +9,10 @@
 
 /* A caller's options, checked and with every path resolved; the name is still missing unless it
  * was given. */
-int csb__vm_options_resolve(struct csb__env *env, const csb_vm_options *opts,
-                            struct csb__spec *ret, csb_error **err);
+int csb__vm_options_resolve(struct csb__env *env, const csb_vm_options *opts, struct csb__spec *ret,
+                            csb_error **err);
 
 /* The same for ports alone. */
-int csb__vm_options_ports(struct csb__spec *spec, const csb_port *ports, size_t n,
-                          csb_error **err);
+int csb__vm_options_ports(struct csb__spec *spec, const csb_port *ports, size_t n, csb_error **err);
 
 #endif

@@ -23,7 +23,8 @@ typedef struct csb_claude_options {
     int timeout_ms;              /* 0 or less: none */
 } csb_claude_options;
 
-#define CSB_CLAUDE_OPTIONS_INIT {sizeof(csb_claude_options), NULL, NULL, NULL, NULL, 0, 1, 2, 0, 0}
+#define CSB_CLAUDE_OPTIONS_INIT                                                                    \
+    { sizeof(csb_claude_options), NULL, NULL, NULL, NULL, 0, 1, 2, 0, 0 }
 
 /*
  * Runs Claude Code in the guest, in the project's directory, and waits for it. An

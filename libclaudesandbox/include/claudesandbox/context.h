@@ -21,20 +21,21 @@ typedef void (*csb_log_fn)(int level, const char *text, void *userdata);
 typedef void (*csb_progress_fn)(int step, int steps, const char *text, void *userdata);
 
 typedef struct csb_ctx_options {
-    size_t size;             /* sizeof(csb_ctx_options); CSB_CTX_OPTIONS_INIT sets it */
-    const char *state_dir;   /* absolute; NULL: $CLAUDE_SANDBOX_HOME, else ~/.claude-sandbox */
-    const char *engine;      /* "lima" or "qemu"; NULL: $CLAUDE_SANDBOX_ENGINE, else what works */
-    const char *limactl;     /* path of limactl; NULL: found on PATH */
-    const char *guest_dir;   /* the guest image's recipe and helper; NULL:
+    size_t size;           /* sizeof(csb_ctx_options); CSB_CTX_OPTIONS_INIT sets it */
+    const char *state_dir; /* absolute; NULL: $CLAUDE_SANDBOX_HOME, else ~/.claude-sandbox */
+    const char *engine;    /* "lima" or "qemu"; NULL: $CLAUDE_SANDBOX_ENGINE, else what works */
+    const char *limactl;   /* path of limactl; NULL: found on PATH */
+    const char *guest_dir; /* the guest image's recipe and helper; NULL:
                                 $CLAUDE_SANDBOX_GUEST_DIR, else as installed */
-    int timeout_ms;          /* for a whole operation; 0: the operation's own; -1: none */
-    csb_log_fn log;          /* NULL: silence */
+    int timeout_ms;        /* for a whole operation; 0: the operation's own; -1: none */
+    csb_log_fn log;        /* NULL: silence */
     void *log_userdata;
     csb_progress_fn progress; /* NULL: silence */
     void *progress_userdata;
 } csb_ctx_options;
 
-#define CSB_CTX_OPTIONS_INIT {sizeof(csb_ctx_options), NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL}
+#define CSB_CTX_OPTIONS_INIT                                                                       \
+    { sizeof(csb_ctx_options), NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL }
 
 /*
  * Makes a context. Nothing is created on disk and no process is started.

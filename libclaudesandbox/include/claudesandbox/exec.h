@@ -23,15 +23,16 @@ typedef struct csb_exec_options {
     const char *const *argv; /* program and arguments, ends in NULL; bytes pass unchanged */
     const char *const *env;  /* "NAME=value", ends in NULL; may be NULL. Values appear in no
                                 argument list and in no file, on either side */
-    const char *cwd;         /* absolute, in the guest; NULL: the project, else the home directory */
-    int stdin_fd;            /* -1: /dev/null */
-    int stdout_fd;           /* -1: /dev/null */
-    int stderr_fd;           /* -1: /dev/null */
-    unsigned flags;          /* CSB_EXEC_... */
-    int timeout_ms;          /* 0 or less: none */
+    const char *cwd; /* absolute, in the guest; NULL: the project, else the home directory */
+    int stdin_fd;    /* -1: /dev/null */
+    int stdout_fd;   /* -1: /dev/null */
+    int stderr_fd;   /* -1: /dev/null */
+    unsigned flags;  /* CSB_EXEC_... */
+    int timeout_ms;  /* 0 or less: none */
 } csb_exec_options;
 
-#define CSB_EXEC_OPTIONS_INIT {sizeof(csb_exec_options), NULL, NULL, NULL, 0, 1, 2, 0, 0}
+#define CSB_EXEC_OPTIONS_INIT                                                                      \
+    { sizeof(csb_exec_options), NULL, NULL, NULL, 0, 1, 2, 0, 0 }
 
 /*
  * Runs a program in the guest, as the user of the guest that owns the project, and waits for it.

@@ -43,13 +43,13 @@ typedef struct csb_vm_options {
     uint64_t disk_bytes;      /* 0: likewise */
     const csb_mount *mounts;  /* further mounts, n_mounts of them */
     size_t n_mounts;
-    unsigned flags;           /* CSB_VM_FORCE_MOUNT */
-    const csb_port *ports;    /* n_ports of them */
+    unsigned flags;        /* CSB_VM_FORCE_MOUNT */
+    const csb_port *ports; /* n_ports of them */
     size_t n_ports;
 } csb_vm_options;
 
 #define CSB_VM_OPTIONS_INIT                                                                        \
-    {sizeof(csb_vm_options), NULL, NULL, NULL, 0, 0, 0, NULL, 0, 0, NULL, 0}
+    { sizeof(csb_vm_options), NULL, NULL, NULL, 0, 0, 0, NULL, 0, 0, NULL, 0 }
 
 /*
  * Reads a size as people write it: "4GiB", "512M", "1.5G", "2147483648". Units are powers of 1024.

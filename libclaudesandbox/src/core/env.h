@@ -25,8 +25,8 @@ struct csb__env {
     const struct csb__runner *runner; /* how children are run; tests put their own here */
     void *runner_data;
     int cancel_pipe[2]; /* readable when the call was cancelled */
-    int shielded;     /* > 0: undoing, which must not be cancelled itself */
-    int64_t deadline; /* of the public call that is running; -1: none */
+    int shielded;       /* > 0: undoing, which must not be cancelled itself */
+    int64_t deadline;   /* of the public call that is running; -1: none */
 };
 
 int csb__env_init(struct csb__env *env, csb_error **err);

@@ -263,8 +263,7 @@ static int communicate(struct child *c, struct csb__env *env, csb_error **err) {
 
 static int run_child(struct csb__env *env, const struct csb__run *run, struct csb__run_result *ret,
                      csb_error **err) {
-    struct child c = {
-        .run = run, .ret = ret, .exit_fd = -1, .in = -1, .out = -1, .errout = -1};
+    struct child c = {.run = run, .ret = ret, .exit_fd = -1, .in = -1, .out = -1, .errout = -1};
     int rc = child_start(&c, err);
 
     if (rc == 0) {
@@ -295,8 +294,8 @@ int csb__run(struct csb__env *env, const struct csb__run *run, struct csb__run_r
     if (rc != 0) {
         return rc;
     }
-    csb__log(env, CSB_LOG_DEBUG, "run: %s %s %s ...", run->argv[0], run->argv[1] ? run->argv[1] : "",
-             run->argv[1] && run->argv[2] ? run->argv[2] : "");
+    csb__log(env, CSB_LOG_DEBUG, "run: %s %s %s ...", run->argv[0],
+             run->argv[1] ? run->argv[1] : "", run->argv[1] && run->argv[2] ? run->argv[2] : "");
     if (env->runner) {
         return env->runner->run(env, run, ret, err);
     }

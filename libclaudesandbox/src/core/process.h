@@ -24,18 +24,21 @@ struct csb__run {
     const char *cwd;         /* NULL: ours */
     const void *input;       /* fed to its stdin; stdin_fd is not used then */
     size_t input_len;
-    int stdin_fd;       /* an fd or CSB__FD_NULL */
-    int stdout_fd;      /* an fd, CSB__FD_NULL or CSB__FD_CAPTURE */
-    int stderr_fd;      /* likewise; of what is captured the last 8 KiB stay */
-    size_t stdout_max;  /* more is an error; 0: 16 MiB */
-    int timeout_ms;     /* 0 or less: only the public call's */
-    unsigned flags;     /* CSB__RUN_... */
+    int stdin_fd;         /* an fd or CSB__FD_NULL */
+    int stdout_fd;        /* an fd, CSB__FD_NULL or CSB__FD_CAPTURE */
+    int stderr_fd;        /* likewise; of what is captured the last 8 KiB stay */
+    size_t stdout_max;    /* more is an error; 0: 16 MiB */
+    int timeout_ms;       /* 0 or less: only the public call's */
+    unsigned flags;       /* CSB__RUN_... */
     csb__line_fn on_line; /* called for each captured line of stdout as it comes; may be NULL */
     void *userdata;
 };
 
 #define CSB__RUN_INIT                                                                              \
-    {NULL, NULL, NULL, NULL, 0, CSB__FD_NULL, CSB__FD_CAPTURE, CSB__FD_CAPTURE, 0, 0, 0, NULL, NULL}
+    {                                                                                              \
+        NULL, NULL, NULL, NULL, 0, CSB__FD_NULL, CSB__FD_CAPTURE, CSB__FD_CAPTURE, 0, 0, 0, NULL,  \
+            NULL                                                                                   \
+    }
 
 struct csb__run_result {
     int status; /* exit status, or 128 + signal */
@@ -64,8 +67,8 @@ int csb__run(struct csb__env *env, const struct csb__run *run, struct csb__run_r
 /* A child that outlives us: its own session, not ours to reap. */
 struct csb__detached {
     const char *const *argv;
-    int log_fd;           /* becomes stdout and stderr */
-    const int *keep_fds;  /* stay open under their numbers, n_keep of them */
+    int log_fd;          /* becomes stdout and stderr */
+    const int *keep_fds; /* stay open under their numbers, n_keep of them */
     size_t n_keep;
 };
 

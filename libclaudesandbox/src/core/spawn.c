@@ -33,8 +33,7 @@ char *csb__find_program(const char *name) {
 
         end = path + strcspn(path, ":");
         /* An empty entry means the current directory: never a place to take programs from. */
-        if (*path != '/' ||
-            asprintf(&candidate, "%.*s/%s", (int)(end - path), path, name) < 0) {
+        if (*path != '/' || asprintf(&candidate, "%.*s/%s", (int)(end - path), path, name) < 0) {
             candidate = NULL;
             continue;
         }

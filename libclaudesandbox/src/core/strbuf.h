@@ -15,7 +15,8 @@ struct csb__strbuf {
     bool failed;
 };
 
-#define CSB__STRBUF_INIT {NULL, 0, 0, false}
+#define CSB__STRBUF_INIT                                                                           \
+    { NULL, 0, 0, false }
 
 void csb__strbuf_add(struct csb__strbuf *sb, const void *bytes, size_t len);
 void csb__strbuf_puts(struct csb__strbuf *sb, const char *text);
@@ -38,7 +39,8 @@ struct csb__strv {
     bool failed;
 };
 
-#define CSB__STRV_INIT {NULL, 0, 0, false}
+#define CSB__STRV_INIT                                                                             \
+    { NULL, 0, 0, false }
 
 void csb__strv_add(struct csb__strv *sv, const char *text);
 void csb__strv_addf(struct csb__strv *sv, const char *fmt, ...) CSB__PRINTF(2, 3);

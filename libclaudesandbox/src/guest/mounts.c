@@ -83,8 +83,10 @@ static int check_line(const struct line *l, const struct csb__engine *engine,
     size_t i = find_mount(engine, spec, l->path, &at_its_place);
 
     if (i == spec->n_mounts) {
-        return csb__fail(err, CSB_EPROTOCOL, "the VM mounts a directory of the host that was not "
-                                             "asked for (%s at %s)", l->type, l->path);
+        return csb__fail(err, CSB_EPROTOCOL,
+                         "the VM mounts a directory of the host that was not "
+                         "asked for (%s at %s)",
+                         l->type, l->path);
     }
     /* A mount that was to be read-only: that a guest shows it so is a courtesy, the host enforces
      * it; that it shows it writable is a sign that something is wrong. */

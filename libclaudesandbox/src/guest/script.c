@@ -44,8 +44,9 @@ void csb__stash_script(struct csb__strbuf *out, const char *token) {
 /* The part that does the work, run by sh or by a login shell. */
 static void inner_script(struct csb__strbuf *out, const struct csb__command *c) {
     if (c->stashed) {
-        csb__strbuf_printf(out, "[ -r " CSB__STASH "%s ] || exit 126; . " CSB__STASH "%s; rm -f " CSB__STASH
-                           "%s; ",
+        csb__strbuf_printf(out,
+                           "[ -r " CSB__STASH "%s ] || exit 126; . " CSB__STASH
+                           "%s; rm -f " CSB__STASH "%s; ",
                            c->token, c->token, c->token);
     }
     if (c->cwd) {
@@ -77,7 +78,8 @@ void csb__command_script(struct csb__strbuf *out, const struct csb__command *c) 
     CSB__AUTOSTRBUF inner = CSB__STRBUF_INIT;
 
     inner_script(&inner, c);
-    csb__strbuf_puts(out, c->login && c->argv ? "exec \"${SHELL:-/bin/sh}\" -lc " : "exec /bin/sh -c ");
+    csb__strbuf_puts(out,
+                     c->login && c->argv ? "exec \"${SHELL:-/bin/sh}\" -lc " : "exec /bin/sh -c ");
     csb__shell_quote(out, csb__strbuf_text(&inner));
     out->failed |= inner.failed;
 }
@@ -85,7 +87,8 @@ void csb__command_script(struct csb__strbuf *out, const struct csb__command *c) 
 /* No "--" for kill: dash takes it for a number. */
 void csb__kill_script(struct csb__strbuf *out, const char *token) {
     csb__strbuf_printf(out,
-                       "rm -f " CSB__STASH "%s; f=/tmp/.csb-%s; read -r p <\"$f\" || exit 0; rm -f \"$f\"; "
+                       "rm -f " CSB__STASH
+                       "%s; f=/tmp/.csb-%s; read -r p <\"$f\" || exit 0; rm -f \"$f\"; "
                        "kill -TERM \"-$p\" || exit 0; "
                        "for i in 1 2 3 4 5 6 7 8 9 10; do "
                        "kill -0 \"-$p\" || exit 0; sleep 0.2; done; kill -KILL \"-$p\"",

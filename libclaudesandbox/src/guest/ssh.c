@@ -11,8 +11,8 @@
 
 /* What every call says. ControlMaster=no: use the master, never become one by accident. */
 static void add_common(struct csb__strv *argv, const struct csb__door *door) {
-    const char *const words[] = {"ssh", "-F", door->ssh_config, "-o", "LogLevel=ERROR",
-                                 "-o", "BatchMode=yes", NULL};
+    const char *const words[] = {
+        "ssh", "-F", door->ssh_config, "-o", "LogLevel=ERROR", "-o", "BatchMode=yes", NULL};
 
     csb__strv_add_all(argv, words);
 }
@@ -45,7 +45,7 @@ int csb__ssh_connect(struct csb__env *env, const struct csb__door *door, csb_err
     CSB__AUTOSTRV argv = CSB__STRV_INIT;
     CSB__AUTORESULT result = {0};
     struct csb__run run = CSB__RUN_INIT;
-    const char *const more[] = {"-o", "ControlMaster=yes", "-o", "ControlPersist=yes",
+    const char *const more[] = {"-o", "ControlMaster=yes", "-o",  "ControlPersist=yes",
                                 "-o", "ConnectTimeout=20", "-fN", NULL};
     int rc;
 

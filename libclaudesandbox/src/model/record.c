@@ -27,8 +27,8 @@ static json_t *format_ports(const struct csb__spec *spec) {
     json_t *array = json_array();
 
     for (size_t i = 0; array && i < spec->n_ports; i++) {
-        if (json_array_append_new(array, json_pack("[i, i]", spec->ports[i].host,
-                                                   spec->ports[i].guest)) != 0) {
+        if (json_array_append_new(
+                array, json_pack("[i, i]", spec->ports[i].host, spec->ports[i].guest)) != 0) {
             json_decref(array);
             return NULL;
         }
@@ -39,8 +39,8 @@ static json_t *format_ports(const struct csb__spec *spec) {
 char *csb__record_format(const struct csb__record *r) {
     const struct csb__spec *s = &r->spec;
     CSB__AUTOJSON *json = json_pack(
-        "{s:i, s:s, s:s, s:s, s:I, s:b, s:s*, s:s*, s:i, s:I, s:I, s:o*, s:o*}", "schema", SCHEMA, "name",
-        s->name, "engine", r->engine, "engine_home", r->engine_home, "created",
+        "{s:i, s:s, s:s, s:s, s:I, s:b, s:s*, s:s*, s:i, s:I, s:I, s:o*, s:o*}", "schema", SCHEMA,
+        "name", s->name, "engine", r->engine, "engine_home", r->engine_home, "created",
         (json_int_t)r->created, "complete", r->complete, "project_dir", s->project_dir,
         "settings_dir", s->settings_dir, "cpus", s->cpus, "memory", (json_int_t)s->memory, "disk",
         (json_int_t)s->disk, "mounts", format_mounts(s), "ports", format_ports(s));
@@ -79,8 +79,8 @@ static int parse_mounts(const json_t *array, struct csb__spec *spec, csb_error *
             !json_is_boolean(json_object_get(m, "writable"))) {
             return csb__fail(err, CSB_EPROTOCOL, "bad mount");
         }
-        rc = csb__spec_add_mount(spec, host, guest,
-                                 json_is_true(json_object_get(m, "writable")), NULL);
+        rc = csb__spec_add_mount(spec, host, guest, json_is_true(json_object_get(m, "writable")),
+                                 NULL);
         if (rc != 0) {
             return fail_list(rc, "bad mount", err);
         }

@@ -9,7 +9,7 @@
 /* The power of 1024 a unit stands for, -1 for none of ours. */
 static int unit_power(const char *unit) {
     static const char *const units[][4] = {
-        {"", "b", NULL, NULL}, {"k", "kb", "kib", NULL}, {"m", "mb", "mib", NULL},
+        {"", "b", NULL, NULL},    {"k", "kb", "kib", NULL}, {"m", "mb", "mib", NULL},
         {"g", "gb", "gib", NULL}, {"t", "tb", "tib", NULL},
     };
 

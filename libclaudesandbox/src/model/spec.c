@@ -27,8 +27,11 @@ static bool is_portable_text(const char *path) {
     const unsigned char *p = (const unsigned char *)path;
 
     while (*p) {
-        int more = *p < 0x80 ? 0 : *p >= 0xc2 && *p < 0xe0 ? 1 : *p >= 0xe0 && *p < 0xf0 ? 2
-                 : *p >= 0xf0 && *p < 0xf5 ? 3 : -1;
+        int more = *p < 0x80                 ? 0
+                   : *p >= 0xc2 && *p < 0xe0 ? 1
+                   : *p >= 0xe0 && *p < 0xf0 ? 2
+                   : *p >= 0xf0 && *p < 0xf5 ? 3
+                                             : -1;
 
         if (*p < 0x20 || *p == 0x7f || more < 0 || (*p == 0xe0 && p[1] < 0xa0) ||
             (*p == 0xed && p[1] > 0x9f) || (*p == 0xf0 && p[1] < 0x90) ||
@@ -80,12 +83,12 @@ int csb__mount_check_host(const char *path, const char *home, const char *state_
 
 int csb__mount_check_guest(const char *path, csb_error **err) {
     /* Lima refuses these (pkg/limayaml/validate.go); a guest would not survive them anyway. */
-    static const char *const exact[] = {"/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib",
-                                        "/lib64", "/mnt", "/opt", "/root", "/sbin", "/srv", "/tmp",
-                                        "/usr", "/var", NULL};
-    static const char *const below[] = {"/dev", "/proc", "/run", "/sys", "/boot", "/etc", "/lib",
-                                        "/lib64", "/usr/bin", "/usr/lib", "/usr/sbin", "/bin",
-                                        "/sbin", NULL};
+    static const char *const exact[] = {"/",    "/bin",   "/boot", "/dev", "/etc",  "/home",
+                                        "/lib", "/lib64", "/mnt",  "/opt", "/root", "/sbin",
+                                        "/srv", "/tmp",   "/usr",  "/var", NULL};
+    static const char *const below[] = {"/dev",      "/proc", "/run",   "/sys",     "/boot",
+                                        "/etc",      "/lib",  "/lib64", "/usr/bin", "/usr/lib",
+                                        "/usr/sbin", "/bin",  "/sbin",  NULL};
     CSB__AUTOFREE char *normal = *path == '/' ? csb__path_absolute(path) : NULL;
     bool bad = !normal || strcmp(normal, path) != 0 || !is_portable_text(path);
 

@@ -44,8 +44,10 @@ int csb__lima_check_mounts(const struct csb__spec *spec, csb_error **err) {
         const char *bad = strchr(path, ',') ? "," : strstr(path, "{{") ? "{{" : NULL;
 
         if (bad) {
-            csb__fail(err, CSB_EINVAL, "%s can't be shared with a Lima VM: \"%s\" means something "
-                      "else to it", path, bad);
+            csb__fail(err, CSB_EINVAL,
+                      "%s can't be shared with a Lima VM: \"%s\" means something "
+                      "else to it",
+                      path, bad);
             csb__error_set_hint(err, "rename the directory");
             return CSB_EINVAL;
         }
@@ -172,7 +174,7 @@ void csb__lima_verb_args(struct csb__strv *args, const char *verb, const char *n
 
 void csb__lima_create_args(struct csb__strv *args, const struct csb__spec *spec,
                            const char *expression, const char *template_path) {
-    const char *const words[] = {"create", "--tty=false", "--name",     spec->name,
+    const char *const words[] = {"create", "--tty=false", "--name",      spec->name,
                                  "--set",  expression,    template_path, NULL};
 
     csb__strv_add_all(args, words);

@@ -17,8 +17,10 @@
 
 static int fail_exists(const char *home, const char *name, csb_error **err) {
     csb__fail(err, CSB_EEXISTS, "Lima has a VM %s already, in %s", name, home);
-    csb__error_set_hint(err, "choose another name, or delete that VM with: LIMA_HOME='%s' "
-                             "limactl delete %s", home, name);
+    csb__error_set_hint(err,
+                        "choose another name, or delete that VM with: LIMA_HOME='%s' "
+                        "limactl delete %s",
+                        home, name);
     return CSB_EEXISTS;
 }
 

@@ -27,8 +27,8 @@ void csb__lima_each_process(csb__lima_proc_fn fn, void *userdata) {
         struct stat st;
         pid_t pid;
 
-        if (!take_pid(entry->d_name, &pid) ||
-            fstatat(dirfd(dir), entry->d_name, &st, 0) != 0 || st.st_uid != geteuid()) {
+        if (!take_pid(entry->d_name, &pid) || fstatat(dirfd(dir), entry->d_name, &st, 0) != 0 ||
+            st.st_uid != geteuid()) {
             continue;
         }
         snprintf(path, sizeof(path), "/proc/%ld/cmdline", (long)pid);

@@ -27,8 +27,7 @@ struct csb__lima_list {
 };
 
 /* EPROTOCOL for anything that is not one JSON object a line. Unknown members are ignored. */
-int csb__lima_parse_list(const char *text, size_t len, struct csb__lima_list *ret,
-                         csb_error **err);
+int csb__lima_parse_list(const char *text, size_t len, struct csb__lima_list *ret, csb_error **err);
 const struct csb__lima_record *csb__lima_list_find(const struct csb__lima_list *list,
                                                    const char *name);
 void csb__lima_list_finish(struct csb__lima_list *list);

@@ -48,8 +48,7 @@ static int wait_agent(struct csb__env *env, const struct csb__lima_proc *procs, 
 
 /* What limactl stop does, for a machine whose lima.yaml it can't read: asks the host agent, which
  * presses the guest's power button and waits. */
-static int stop_by_hand(struct csb__env *env, const char *name, const char *home,
-                        csb_error **err) {
+static int stop_by_hand(struct csb__env *env, const char *name, const char *home, csb_error **err) {
     struct csb__lima_proc procs[CSB__LIMA_PROCS_MAX];
     size_t n = csb__lima_procs(home, name, procs);
 

@@ -10,8 +10,8 @@
 #define ROOT_PORTS (CSB__MOUNTS_MAX + 1)
 
 const char *const csb__fw_cfg_names[] = {
-    "hostname", "user", "authorized_keys", "ssh_host_ed25519_key", "machine-id", "timezone",
-    "mounts", NULL,
+    "hostname",   "user",     "authorized_keys", "ssh_host_ed25519_key",
+    "machine-id", "timezone", "mounts",          NULL,
 };
 
 /* In QEMU's option strings a comma ends a value; two stand for one. */
@@ -63,15 +63,16 @@ static void add_boot(struct csb__strv *argv, const struct csb__qemu_args *a) {
     add_words(argv, "-kernel", a->kernel);
     add_words(argv, "-initrd", a->initrd);
     add_words(argv, "-append", a->kernel_args);
-    add_path(argv, "-drive", "if=none,id=d0,format=qcow2,cache=writeback,discard=unmap,file=",
-             a->dir, "disk.qcow2");
+    add_path(argv, "-drive",
+             "if=none,id=d0,format=qcow2,cache=writeback,discard=unmap,file=", a->dir,
+             "disk.qcow2");
     add_words(argv, "-device", "virtio-blk-pci,drive=d0");
     for (int i = 0; csb__fw_cfg_names[i]; i++) {
         char prefix[80];
         char file[64];
 
-        snprintf(prefix, sizeof(prefix), "name=opt/org.claudesandbox/%s,file=",
-                 csb__fw_cfg_names[i]);
+        snprintf(prefix, sizeof(prefix),
+                 "name=opt/org.claudesandbox/%s,file=", csb__fw_cfg_names[i]);
         snprintf(file, sizeof(file), "fw_cfg/%s", csb__fw_cfg_names[i]);
         add_path(argv, "-fw_cfg", prefix, a->dir, file);
     }
@@ -84,8 +85,7 @@ static void add_channels(struct csb__strv *argv, const struct csb__qemu_args *a)
     add_path(argv, "-chardev", "socket,id=qmp,server=on,wait=off,path=", a->run_dir, "qmp");
     add_words(argv, "-mon", "chardev=qmp,mode=control");
     add_words(argv, "-device", "virtio-serial-pci");
-    add_path(argv, "-chardev", "socket,id=control,server=on,wait=off,path=", a->run_dir,
-             "control");
+    add_path(argv, "-chardev", "socket,id=control,server=on,wait=off,path=", a->run_dir, "control");
     add_words(argv, "-device", "virtserialport,chardev=control,name=org.claudesandbox.control");
     /* The console goes to a ring in memory: a guest could fill the host's disk through a file. */
     add_words(argv, "-chardev", "ringbuf,id=console,size=65536");
@@ -101,8 +101,8 @@ static void add_shares(struct csb__strv *argv, const struct csb__spec *spec) {
         CSB__AUTOSTRBUF value = CSB__STRBUF_INIT;
 
         /* multidevs: a project may span file systems of the host. */
-        csb__strbuf_printf(&value, "local,id=share%zu,security_model=none,multidevs=remap,path=",
-                           i);
+        csb__strbuf_printf(&value,
+                           "local,id=share%zu,security_model=none,multidevs=remap,path=", i);
         add_escaped(&value, spec->mounts[i].host_path);
         csb__strbuf_puts(&value, spec->mounts[i].writable ? "" : ",readonly=on");
         add_words(argv, "-fsdev", csb__strbuf_text(&value));
@@ -139,8 +139,10 @@ json_t *csb__qemu_share_device(size_t index) {
 
 void csb__qemu_mount_line(struct csb__strbuf *out, const struct csb__mount *m, size_t index) {
     /* mmap: coherent both ways, unlike loose and fscache, and programs may map files (git does). */
-    csb__strbuf_printf(out, "share%zu 9p %s,trans=virtio,version=9p2000.L,msize=512000,"
-                            "cache=mmap,nosuid,nodev ", index, m->writable ? "rw" : "ro");
+    csb__strbuf_printf(out,
+                       "share%zu 9p %s,trans=virtio,version=9p2000.L,msize=512000,"
+                       "cache=mmap,nosuid,nodev ",
+                       index, m->writable ? "rw" : "ro");
     for (const char *p = m->guest_path; *p; p++) {
         unsigned char c = (unsigned char)*p;
 

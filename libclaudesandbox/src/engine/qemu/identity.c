@@ -60,7 +60,7 @@ static void host_timezone(char *out, size_t size) {
 
 /* All that makes a booting copy of the image this machine and no other. */
 int csb__identity_write(const struct csb__instance *i, const struct csb__spec *spec,
-                          csb_error **err) {
+                        csb_error **err) {
     CSB__AUTOSTRBUF mounts = CSB__STRBUF_INIT;
     char user[33];
     char account[128];

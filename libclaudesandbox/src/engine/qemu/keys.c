@@ -12,8 +12,8 @@
 static int make_key(struct csb__env *env, const struct csb__instance *i, const char *file,
                     csb_error **err) {
     CSB__AUTOFREE char *path = csb__instance_path(i, file);
-    const char *const argv[] = {"ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", i->name,
-                                "-f", path, NULL};
+    const char *const argv[] = {"ssh-keygen", "-q",    "-t", "ed25519", "-N", "",
+                                "-C",         i->name, "-f", path,      NULL};
     struct csb__run run = CSB__RUN_INIT;
     CSB__AUTORESULT result = {0};
     int rc;

@@ -44,18 +44,18 @@ static const char *const phrases[VERDICTS] = {
 #define DONE_PORT 0xf4
 
 static const unsigned char payload[] = {
-    0x48, 0xc7, 0xc1, 0x80, 0x96, 0x98, 0x00, /* mov $10000000, %rcx */
-    0x48, 0xff, 0xc9,                         /* 1: dec %rcx */
-    0x75, 0xfb,                               /* jnz 1b */
-    0x0f, 0x20, 0xd8, 0x0f, 0x22, 0xd8,       /* mov %cr3, %rax; mov %rax, %cr3 */
-    0x31, 0xc0, 0x0f, 0xa2,                   /* xor %eax, %eax; cpuid */
-    0xe6, DONE_PORT,                          /* out %al, $DONE_PORT */
-    0xf4,                                     /* hlt */
+    0x48, 0xc7,      0xc1, 0x80, 0x96, 0x98, 0x00, /* mov $10000000, %rcx */
+    0x48, 0xff,      0xc9,                         /* 1: dec %rcx */
+    0x75, 0xfb,                                    /* jnz 1b */
+    0x0f, 0x20,      0xd8, 0x0f, 0x22, 0xd8,       /* mov %cr3, %rax; mov %rax, %cr3 */
+    0x31, 0xc0,      0x0f, 0xa2,                   /* xor %eax, %eax; cpuid */
+    0xe6, DONE_PORT,                               /* out %al, $DONE_PORT */
+    0xf4,                                          /* hlt */
 };
 
 /* One 2 MiB page, mapped to itself. */
 static void lay_out_memory(unsigned char *mem) {
-    const uint64_t table = 3;        /* present, writable */
+    const uint64_t table = 3; /* present, writable */
     const uint64_t big = 0x80 | table;
     uint64_t entry;
 
@@ -70,8 +70,8 @@ static void lay_out_memory(unsigned char *mem) {
 static int enter_long_mode(int vcpu) {
     struct kvm_sregs s;
     struct kvm_regs r = {.rip = CODE, .rsp = MEM_SIZE - 16, .rflags = 2};
-    struct kvm_segment code = {.limit = 0xffffffff, .selector = 8, .type = 11, .present = 1,
-                               .s = 1, .l = 1, .g = 1};
+    struct kvm_segment code = {
+        .limit = 0xffffffff, .selector = 8, .type = 11, .present = 1, .s = 1, .l = 1, .g = 1};
     struct kvm_segment data = code;
 
     if (ioctl(vcpu, KVM_GET_SREGS, &s) != 0) {
@@ -94,8 +94,8 @@ static int enter_long_mode(int vcpu) {
 static enum verdict run_guest(int kvm) {
     int vm = ioctl(kvm, KVM_CREATE_VM, 0);
     int size = ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
-    unsigned char *mem = mmap(NULL, MEM_SIZE, PROT_READ | PROT_WRITE,
-                              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    unsigned char *mem = mmap(NULL, MEM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                              -1, 0);
     struct kvm_userspace_memory_region region = {.memory_size = MEM_SIZE,
                                                  .userspace_addr = (uintptr_t)mem};
     struct kvm_run *run;

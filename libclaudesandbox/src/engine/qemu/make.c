@@ -99,8 +99,8 @@ static int make_overlay(struct csb__env *env, const struct csb__instance *i, con
                         csb_error **err) {
     CSB__AUTOFREE char *disk = csb__instance_path(i, "disk.qcow2");
     char size[32];
-    const char *const argv[] = {"qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw",
-                                "-b", root, disk, size, NULL};
+    const char *const argv[] = {"qemu-img", "create", "-q", "-f", "qcow2", "-F",
+                                "raw",      "-b",     root, disk, size,    NULL};
 
     snprintf(size, sizeof(size), "%llu", (unsigned long long)i->disk);
     return disk ? run_tool(env, argv, err) : csb__fail_nomem(err);
@@ -145,7 +145,8 @@ static int settle_sizes(struct csb__instance *i, const struct csb__spec *spec,
     i->memory = spec->memory ? spec->memory : t && t->memory ? t->memory : default_memory();
     i->disk = spec->disk ? spec->disk : t && t->disk ? t->disk : DEFAULT_DISK;
     if (i->disk < image->size) {
-        return csb__fail(err, CSB_EINVAL, "the disk must be at least %lluGiB, the guest image's size",
+        return csb__fail(err, CSB_EINVAL,
+                         "the disk must be at least %lluGiB, the guest image's size",
                          (unsigned long long)(image->size / GIB));
     }
     i->image = strdup(image->dir);

@@ -94,9 +94,7 @@ static int inspect(struct csb__env *env, const char *name, const char *home_dir,
     if (rc != 0) {
         return rc;
     }
-    ret->state = !csb__qemu_alive(&i) ? CSB_VM_STOPPED
-                 : i.ready            ? CSB_VM_RUNNING
-                                      : CSB_VM_STARTING;
+    ret->state = !csb__qemu_alive(&i) ? CSB_VM_STOPPED : i.ready ? CSB_VM_RUNNING : CSB_VM_STARTING;
     ret->cpus = i.cpus;
     ret->memory = i.memory;
     ret->disk = i.disk;
