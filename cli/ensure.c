@@ -53,19 +53,9 @@ static int make(csb_ctx *ctx, const struct cli_options *o, const csb_vm_options 
                 csb_error **err) {
     const char *base = or_env(o->clone_from, "CLAUDE_SANDBOX_BASE_VM");
     const char *template = or_env(o->template, "CLAUDE_SANDBOX_TEMPLATE");
-    const char *engine = NULL;
-    int rc;
 
     if (base && !o->template) {
         return csb_vm_clone(ctx, base, v, ret, err);
-    }
-    if (!template) {
-        rc = csb_ctx_engine(ctx, &engine, NULL, err);
-        if (rc != 0) {
-            return rc;
-        }
-        /* Lima has no image of its own that would do; qemu has. */
-        template = strcmp(engine, "lima") == 0 ? CLI_DATA_DIR "/tools-vm.yaml" : NULL;
     }
     return csb_vm_create(ctx, template, v, ret, err);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What happens to a machine that is there: start, stop, delete. One at a time, by its lock. */
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "core/lock.h"
 #include "core/path.h"
@@ -60,13 +62,38 @@ static void stop_after_failure(csb_vm *vm) {
     csb__env_unshield(env_of(vm), saved);
 }
 
+/* What was recorded must still be what is there: a directory may lie in another that some guest can
+ * write, and be a link to elsewhere by now. */
+static int check_mounts(const struct csb__spec *spec, csb_error **err) {
+    for (size_t i = 0; i < spec->n_mounts; i++) {
+        const char *path = spec->mounts[i].host_path;
+        CSB__AUTOFREE char *real = realpath(path, NULL);
+
+        if (!real) {
+            csb__fail(err, CSB_ESTATE, "%s is no directory any more", path);
+            csb__error_set_hint(err, "claude-sandbox delete %s", spec->name);
+            return CSB_ESTATE;
+        }
+        if (strcmp(real, path) != 0) {
+            return csb__fail(
+                err, CSB_ESTATE,
+                "%s is not the directory that this VM was made for: it leads to %s now", path,
+                real);
+        }
+    }
+    return 0;
+}
+
 static int bring_up(csb_vm *vm, bool fresh, csb_error **err) {
     struct csb__env *env = env_of(vm);
     int rc = 0;
 
     /* The settings directory is ours to make, also when it was deleted since. */
-    if (vm->record.spec.settings_dir) {
+    if (vm->record.spec.settings_dir && access(vm->record.spec.settings_dir, F_OK) != 0) {
         rc = csb__mkdirs(vm->record.spec.settings_dir, err);
+    }
+    if (rc == 0) {
+        rc = check_mounts(&vm->record.spec, err);
     }
     if (rc == 0) {
         rc = vm->engine->start(env, &vm->record.spec, vm->record.engine_home, err);

@@ -209,17 +209,37 @@ static void cleanup_spec(struct csb__spec *spec) {
     csb__spec_finish(spec);
 }
 
+/* What a machine is made from when nothing is said: the engine's own image, or where it has none the
+ * template that is installed beside the guest's files. */
+static int default_template(csb_ctx *ctx, char **ret, csb_error **err) {
+    const struct csb__engine *engine;
+    int rc = csb__ctx_engine(ctx, &engine, err);
+
+    if (rc == 0 && engine->needs_template) {
+        *ret = csb__path_join(ctx->env.guest_dir, "tools-vm.yaml");
+        rc = *ret ? 0 : csb__fail_nomem(err);
+    }
+    return rc;
+}
+
 int csb_vm_create(csb_ctx *ctx, const char *template_path, const csb_vm_options *opts, csb_vm **ret,
                   csb_error **err) {
     CSB__CLEANUP(cleanup_spec) struct csb__spec spec = {0};
     CSB__AUTOTEMPLATE template = {0};
-    struct csb__source source = {template_path, template_path ? &template : NULL, NULL};
+    CSB__AUTOFREE char *path = NULL;
+    struct csb__source source = {0};
     int rc;
 
     csb__env_begin(&ctx->env, MAKE_TIMEOUT_MS);
     rc = csb__vm_options_resolve(&ctx->env, opts, &spec, err);
+    if (rc == 0 && !template_path) {
+        rc = default_template(ctx, &path, err);
+        template_path = path;
+    }
     if (rc == 0 && template_path) {
         rc = read_template(template_path, &template, err);
+        source.template_path = template_path;
+        source.template = &template;
     }
     return rc == 0 ? make(ctx, &source, &spec, ret, err) : rc;
 }

@@ -9,6 +9,7 @@
 
 #include "core/options.h"
 #include "core/path.h"
+#include "guest/script.h"
 #include "model/vm_name.h"
 
 /* The real path of a directory that must exist. */
@@ -38,26 +39,41 @@ static const char *user_name(char *buf, size_t size) {
 }
 
 static int check_writable(const char *path, csb_error **err) {
+    CSB__AUTOSTRBUF quoted = CSB__STRBUF_INIT;
     char buf[4096];
 
     if (access(path, R_OK | W_OK | X_OK) == 0) {
         return 0;
     }
     csb__fail(err, CSB_EINVAL, "%s can't be written by you, so Claude couldn't either", path);
-    csb__error_set_hint(err, "sudo chown -R %s '%s'", user_name(buf, sizeof(buf)), path);
+    csb__shell_quote(&quoted, path);
+    csb__error_set_hint(err, "sudo chown -R %s %s", user_name(buf, sizeof(buf)),
+                        csb__strbuf_text(&quoted));
     return CSB_EINVAL;
+}
+
+/* Both homes there may be: what HOME says, and the account's own. */
+static int check_host(struct csb__env *env, const char *path, bool force, csb_error **err) {
+    CSB__AUTOFREE char *home = csb__home_dir();
+    CSB__AUTOFREE char *real_home = home ? realpath(home, NULL) : NULL;
+    CSB__AUTOFREE char *account = csb__account_home();
+    CSB__AUTOFREE char *real_account = account ? realpath(account, NULL) : NULL;
+    int rc = csb__mount_check_host(path, real_home, env->state_dir, force, err);
+
+    if (rc != 0 || (force && real_home && strcmp(path, real_home) == 0)) {
+        return rc;
+    }
+    return csb__mount_check_host(path, real_account, env->state_dir, force, err);
 }
 
 static int add(struct csb__env *env, struct csb__spec *spec, const csb_mount *m, bool force,
                char **real_path, csb_error **err) {
-    CSB__AUTOFREE char *home = csb__home_dir();
-    CSB__AUTOFREE char *real_home = home ? realpath(home, NULL) : NULL;
     CSB__AUTOFREE char *real = NULL;
     const char *guest;
     int rc = resolve_dir(m->host_path, &real, err);
 
     if (rc == 0) {
-        rc = csb__mount_check_host(real, real_home, env->state_dir, force, err);
+        rc = check_host(env, real, force, err);
     }
     if (rc != 0) {
         return rc;
@@ -95,8 +111,6 @@ static int check_settings(struct csb__env *env, const char *dir, csb_error **err
     CSB__AUTOFREE char *own = csb__path_join(env->state_dir, ".claude");
     CSB__AUTOFREE char *absolute = csb__path_absolute(dir);
     CSB__AUTOFREE char *real = realpath(dir, NULL);
-    CSB__AUTOFREE char *home = csb__home_dir();
-    CSB__AUTOFREE char *real_home = home ? realpath(home, NULL) : NULL;
 
     if (!own || !absolute) {
         return csb__fail_nomem(err);
@@ -104,7 +118,7 @@ static int check_settings(struct csb__env *env, const char *dir, csb_error **err
     if (strcmp(real ? real : absolute, own) == 0) {
         return 0;
     }
-    return csb__mount_check_host(real ? real : absolute, real_home, env->state_dir, false, err);
+    return check_host(env, real ? real : absolute, false, err);
 }
 
 static int resolve_mounts(struct csb__env *env, const csb_vm_options *o, struct csb__spec *spec,

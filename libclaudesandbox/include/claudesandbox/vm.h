@@ -62,7 +62,8 @@ CSB_API int csb_size_parse(const char *text, uint64_t *ret, csb_error **err);
  * Makes a machine from a template; it is stopped then. Where the engine needs an image first, that
  * is made too, once (minutes; see csb_progress_fn).
  *
- * template_path: a Lima template (YAML). NULL: the engine's own image (qemu); lima needs one.
+ * template_path: a Lima template (YAML). NULL: the engine's own image (qemu), or the template that is
+ * installed with the library (lima).
  * opts: name or project_dir must be given.
  *
  * Errors: CSB_EINVAL (bad options; a template that can't be read, with line and column),

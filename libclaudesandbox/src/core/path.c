@@ -63,19 +63,21 @@ bool csb__path_is_within(const char *path, const char *dir) {
     return strncmp(path, dir, len) == 0 && (path[len] == '\0' || path[len] == '/');
 }
 
-char *csb__home_dir(void) {
-    const char *home = getenv("HOME");
+char *csb__account_home(void) {
     struct passwd pw;
     struct passwd *found = NULL;
     char buf[4096];
 
-    if (home && *home == '/') {
-        return csb__path_absolute(home);
-    }
     if (getpwuid_r(getuid(), &pw, buf, sizeof(buf), &found) != 0 || !found || *pw.pw_dir != '/') {
         return NULL;
     }
     return csb__path_absolute(pw.pw_dir);
+}
+
+char *csb__home_dir(void) {
+    const char *home = getenv("HOME");
+
+    return home && *home == '/' ? csb__path_absolute(home) : csb__account_home();
 }
 
 /* 0 or errno: why it could not be made, not what looking for it said. */

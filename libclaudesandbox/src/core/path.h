@@ -15,6 +15,8 @@ char *csb__path_absolute(const char *path);
 bool csb__path_is_within(const char *path, const char *dir);
 /* The user's home directory: $HOME, else the account's. NULL where there is none. */
 char *csb__home_dir(void);
+/* The account's, whatever $HOME says. */
+char *csb__account_home(void);
 
 /* Makes a directory and its parents, mode 0700; one that exists is fine. */
 int csb__mkdirs(const char *path, csb_error **err);

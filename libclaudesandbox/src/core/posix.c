@@ -23,7 +23,20 @@ void csb__sleep_ms(int ms) {
     poll(NULL, 0, ms);
 }
 
-int csb__pipe(int fds[2]) {
+/* Out of the place of a standard stream that our host program has closed: what is written or read
+ * there by others must not be ours. */
+static int move_up(int fd) {
+    int high;
+
+    if (fd > 2) {
+        return fd;
+    }
+    high = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    close(fd);
+    return high;
+}
+
+static int plain_pipe(int fds[2]) {
 #ifdef __linux__
     return pipe2(fds, O_CLOEXEC);
 #else
@@ -35,6 +48,23 @@ int csb__pipe(int fds[2]) {
     fcntl(fds[1], F_SETFD, FD_CLOEXEC);
     return 0;
 #endif
+}
+
+int csb__pipe(int fds[2]) {
+    if (plain_pipe(fds) != 0) {
+        return -1;
+    }
+    fds[0] = move_up(fds[0]);
+    fds[1] = move_up(fds[1]);
+    if (fds[0] < 0 || fds[1] < 0) {
+        int saved = errno;
+
+        csb__cleanup_close(&fds[0]);
+        csb__cleanup_close(&fds[1]);
+        errno = saved;
+        return -1;
+    }
+    return 0;
 }
 
 bool csb__unix_path_fits(const char *path) {
@@ -118,9 +148,17 @@ static int read_all(int fd, size_t max, struct csb__strbuf *out) {
 }
 
 int csb__read_file(const char *path, size_t max, struct csb__strbuf *out) {
-    CSB__AUTOCLOSE int fd = csb__open(path, O_RDONLY | O_NOFOLLOW, 0);
+    /* Not blocking: opening a FIFO would wait for a writer. */
+    CSB__AUTOCLOSE int fd = csb__open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+    struct stat st;
 
-    return fd < 0 ? errno : read_all(fd, max, out);
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        return errno;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+    }
+    return read_all(fd, max, out);
 }
 
 void csb__read_tail(const char *path, size_t max, struct csb__strbuf *out) {

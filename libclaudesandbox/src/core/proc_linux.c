@@ -19,6 +19,7 @@ int csb__process_start_time(pid_t pid, uint64_t *ret) {
     CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
     char path[64];
     const char *p;
+    long threads;
     char state;
 
     snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
@@ -26,15 +27,17 @@ int csb__process_start_time(pid_t pid, uint64_t *ret) {
         return -1;
     }
     /* proc(5): the name, field 2, may hold anything, so count from the last parenthesis:
-     * the state is field 3, the start time field 22. */
+     * the state is field 3, the number of threads 20, the start time 22. */
     p = strrchr(csb__strbuf_text(&text), ')');
     if (!p || sscanf(p + 1,
-                     " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-                     "%" SCNu64,
-                     &state, ret) != 2) {
+                     " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+                     "%ld %*s %" SCNu64,
+                     &state, &threads, ret) != 3) {
         return -1;
     }
-    return state == 'Z' || state == 'X' ? -1 : 0;
+    /* The first thread is a corpse at once when a process is killed; while others are still dying
+     * they hold its files, its locks among them. */
+    return state == 'X' || (state == 'Z' && threads <= 1) ? -1 : 0;
 }
 
 int csb__process_signal(pid_t pid, uint64_t start_time, int signo) {

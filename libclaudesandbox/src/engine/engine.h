@@ -45,6 +45,7 @@ enum { CSB__STOP_FORCE = 1 << 0 };
 
 struct csb__engine {
     const char *name;
+    bool needs_template; /* it has no image of its own */
     /* Whether it can be used here: 0 and a line that says what was found ("limactl 2.2.0"), to be
      * freed, or ENOENGINE with what is missing and a hint that says what to install. */
     int (*probe)(struct csb__env *env, char **what, csb_error **err);

@@ -9,6 +9,8 @@
 #include "core/path.h"
 #include "core/posix.h"
 
+#define SCRIPT_MS 120000
+
 /* What every call says. ControlMaster=no: use the master, never become one by accident. */
 static void add_common(struct csb__strv *argv, const struct csb__door *door) {
     const char *const words[] = {
@@ -90,6 +92,8 @@ int csb__ssh_run(struct csb__env *env, const struct csb__door *door, const char 
     run.input = input;
     run.input_len = input ? strlen(input) : 0;
     run.stdout_max = (size_t)4 << 20;
+    /* What we run ourselves takes seconds; a guest that hangs must not take us with it. */
+    run.timeout_ms = SCRIPT_MS;
     rc = csb__run(env, &run, ret, err);
     if (rc == 0 && ret->status == 255) {
         rc = fail_ssh(ret, "the connection to the VM failed", err);

@@ -113,8 +113,17 @@ int csb__spec_add_mount(struct csb__spec *spec, const char *host_path, const cha
         return csb__fail(err, CSB_EINVAL, "more than %d mounts", CSB__MOUNTS_MAX);
     }
     for (size_t i = 0; i < spec->n_mounts; i++) {
-        if (strcmp(spec->mounts[i].guest_path, guest_path) == 0) {
+        const struct csb__mount *other = &spec->mounts[i];
+
+        if (strcmp(other->guest_path, guest_path) == 0) {
             return csb__fail(err, CSB_EINVAL, "two mounts at %s", guest_path);
+        }
+        /* A guest could put a link in the place of the inner one, which the host then follows. */
+        if (csb__path_is_within(host_path, other->host_path) ||
+            csb__path_is_within(other->host_path, host_path)) {
+            return csb__fail(err, CSB_EINVAL,
+                             "%s and %s can't both be shared: one contains the other",
+                             other->host_path, host_path);
         }
     }
     mounts = realloc(spec->mounts, (spec->n_mounts + 1) * sizeof(*mounts));

@@ -48,7 +48,8 @@ int csb__mount_check_host(const char *path, const char *home, const char *state_
 /* Whether something may be mounted there in a guest: absolute, normal, no system directory. */
 int csb__mount_check_guest(const char *path, csb_error **err);
 
-/* Appends; ENOMEM, EINVAL for the same place in the guest twice or for too many. Copies. */
+/* Appends; ENOMEM, EINVAL for the same place in the guest twice, for a directory of the host within
+ * another that is shared, or for too many. Copies. */
 int csb__spec_add_mount(struct csb__spec *spec, const char *host_path, const char *guest_path,
                         bool writable, csb_error **err);
 

@@ -98,14 +98,18 @@ static int load_run(struct csb__instance *i, csb_error **err) {
     return 0;
 }
 
-int csb__instance_load(struct csb__env *env, const char *name, struct csb__instance *ret,
-                       csb_error **err) {
+int csb__instance_load_process(struct csb__env *env, const char *name, struct csb__instance *ret,
+                               csb_error **err) {
     int rc = csb__instance_init(env, name, ret, err);
 
-    if (rc == 0) {
-        rc = load_config(ret, err);
-    }
     return rc == 0 ? load_run(ret, err) : rc;
+}
+
+int csb__instance_load(struct csb__env *env, const char *name, struct csb__instance *ret,
+                       csb_error **err) {
+    int rc = csb__instance_load_process(env, name, ret, err);
+
+    return rc == 0 ? load_config(ret, err) : rc;
 }
 
 static int save(const struct csb__instance *i, const char *name, json_t *json, csb_error **err) {

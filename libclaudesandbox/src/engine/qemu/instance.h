@@ -28,6 +28,9 @@ struct csb__instance {
 /* Paths only; nothing need exist. */
 int csb__instance_init(struct csb__env *env, const char *name, struct csb__instance *ret,
                        csb_error **err);
+/* Paths and what run.json says, which is enough to find its process and to end it. */
+int csb__instance_load_process(struct csb__env *env, const char *name, struct csb__instance *ret,
+                               csb_error **err);
 /* Paths and what is written down; ENOTFOUND when there is no such machine. */
 int csb__instance_load(struct csb__env *env, const char *name, struct csb__instance *ret,
                        csb_error **err);

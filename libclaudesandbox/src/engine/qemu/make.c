@@ -110,18 +110,15 @@ static int make_overlay(struct csb__env *env, const struct csb__instance *i, con
 int csb__qemu_remove(struct csb__env *env, const char *name, const char *home_dir,
                      csb_error **err) {
     CSB__AUTOINSTANCE i = {0};
-    int rc = csb__instance_load(env, name, &i, NULL);
+    int rc = csb__instance_load_process(env, name, &i, err);
 
     (void)home_dir;
-    if (!i.run_dir) {
-        return csb__fail_nomem(err);
-    }
     if (rc == 0) {
         csb__qemu_adopt(env, &i);
         rc = csb__qemu_kill(env, &i, err);
-        if (rc != 0) {
-            return rc;
-        }
+    }
+    if (rc != 0) {
+        return rc;
     }
     rc = csb__remove_tree(i.run_dir, err);
     return rc == 0 ? csb__remove_tree(i.dir, err) : rc;

@@ -62,24 +62,31 @@ static bool runs_from(pid_t pid, const char *dir) {
     return false;
 }
 
-void csb__qemu_adopt(struct csb__env *env, struct csb__instance *i) {
+bool csb__qemu_find(struct csb__instance *i) {
     CSB__AUTOFREE char *path = csb__instance_path(i, "pid");
     CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
     char boot[64];
     long pid;
 
     if (!path || csb__qemu_alive(i) || csb__read_file(path, 64, &text) != 0) {
-        return;
+        return false;
     }
     pid = strtol(csb__strbuf_text(&text), NULL, 10);
     if (pid <= 0 || !runs_from((pid_t)pid, i->dir) ||
         csb__process_start_time((pid_t)pid, &i->start_time) != 0) {
-        return;
+        return false;
     }
     csb__boot_id(boot, sizeof(boot));
     free(i->boot);
     i->boot = strdup(boot);
     i->pid = (pid_t)pid;
-    csb__log(env, CSB_LOG_INFO, "found the process of %s again", i->name);
-    (void)csb__instance_save_run(i, NULL);
+    i->ready = false;
+    return true;
+}
+
+void csb__qemu_adopt(struct csb__env *env, struct csb__instance *i) {
+    if (csb__qemu_find(i)) {
+        csb__log(env, CSB_LOG_INFO, "found the process of %s again", i->name);
+        (void)csb__instance_save_run(i, NULL);
+    }
 }

@@ -11,7 +11,9 @@ bool csb__qemu_wait_end(struct csb__env *env, const struct csb__instance *i, int
 /* TERM, by which QEMU flushes and ends, then KILL. EENGINE when even that did not help. */
 int csb__qemu_kill(struct csb__env *env, const struct csb__instance *i, csb_error **err);
 /* After a crash of ours between starting QEMU and writing it down: finds it by its pid file, if
- * that process carries our directory in its arguments, and writes it down. */
+ * that process carries our directory in its arguments. True when it was found now. */
+bool csb__qemu_find(struct csb__instance *i);
+/* The same, and writes it down: with the machine's lock. */
 void csb__qemu_adopt(struct csb__env *env, struct csb__instance *i);
 
 #endif

@@ -75,7 +75,7 @@ static int start(struct csb__env *env, const struct csb__spec *spec, const char 
 static int stop(struct csb__env *env, const char *name, const char *home_dir, unsigned flags,
                 csb_error **err) {
     CSB__AUTOINSTANCE i = {0};
-    int rc = csb__instance_load(env, name, &i, err);
+    int rc = csb__instance_load_process(env, name, &i, err);
 
     (void)home_dir;
     if (rc != 0) {
@@ -94,6 +94,8 @@ static int inspect(struct csb__env *env, const char *name, const char *home_dir,
     if (rc != 0) {
         return rc;
     }
+    /* Without a usable run.json: what its pid file says; whoever has the lock will write it down. */
+    csb__qemu_find(&i);
     ret->state = !csb__qemu_alive(&i) ? CSB_VM_STOPPED : i.ready ? CSB_VM_RUNNING : CSB_VM_STARTING;
     ret->cpus = i.cpus;
     ret->memory = i.memory;
