@@ -14,7 +14,8 @@ LC_ALL=C
 export LC_ALL
 
 # Versioned symbols carry their node; the nodes themselves are of type A.
-nm -D --defined-only "$library" | sed -n 's/^[0-9a-f]* [BDRTVW] \([^@]*\).*/\1/p' | sort >"$dir/library"
+nm -D --defined-only "$library" | sed -n 's/^[0-9a-f]* [BDRTVW] \([^@]*\).*/\1/p' |
+    sort >"$dir/library"
 # Names between "global:" and "local:".
 sed -n '/global:/,/local:/s/^ *\([A-Za-z_][A-Za-z0-9_]*\);.*/\1/p' "$map" | sort >"$dir/map"
 # Prototypes, whatever lines they are spread over.

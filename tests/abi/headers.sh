@@ -24,7 +24,8 @@ try() {
     header=$2
     shift 2
     # Twice: guards are part of being usable.
-    printf '#include <%s>\n#include <%s>\ntypedef int not_empty;\n' "$header" "$header" >"$dir/$file"
+    printf '#include <%s>\n#include <%s>\ntypedef int not_empty;\n' "$header" "$header" \
+        >"$dir/$file"
     # shellcheck disable=SC2086 # lists of words
     if ! "$@" $warnings $includes -fsyntax-only "$dir/$file" >"$dir/log" 2>&1; then
         echo "$header: $*"

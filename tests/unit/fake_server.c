@@ -55,9 +55,8 @@ static int serve(void *arg) {
 
 pid_t fake_server_start(const char *path, const struct fake_line *script, size_t n) {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
-    struct server s = {.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0),
-                       .script = script,
-                       .n = n};
+    struct server s = {
+        .listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), .script = script, .n = n};
     pid_t pid;
 
     ck_assert_uint_lt(strlen(path), sizeof(addr.sun_path));

@@ -68,8 +68,7 @@ static int inspect(struct csb__env *env, const char *name, const char *home,
     }
     *ret = (struct csb__machine){.state = fake_state, .cpus = 2, .memory = 3, .disk = 4};
     if (fake_state == CSB_VM_RUNNING) {
-        ret->door = (struct csb__door){strdup("/ssh.config"), strdup("box"),
-                                       strdup(control_path)};
+        ret->door = (struct csb__door){strdup("/ssh.config"), strdup("box"), strdup(control_path)};
     }
     return 0;
 }
@@ -107,7 +106,8 @@ void fake_vm_make(struct fake_vm *f, const struct test_answer *answers, size_t n
                               .engine_home = strdup("/engine/home"),
                               .complete = true,
                               .spec = {.name = strdup("web"), .project_dir = strdup(FAKE_PROJECT)}};
-    ck_assert_int_eq(csb__spec_add_mount(&r->spec, FAKE_PROJECT, FAKE_PROJECT, true, NULL), 0);
+    f->host = test_dir();
+    ck_assert_int_eq(csb__spec_add_mount(&r->spec, f->host, FAKE_PROJECT, true, NULL), 0);
     ck_assert_int_eq(csb__store_save(&f->ctx.env, r, NULL), 0);
     fake_calls[0] = '\0';
     fake_state = CSB_VM_STOPPED;
@@ -127,4 +127,5 @@ void fake_vm_finish(struct fake_vm *f) {
     test_runner_finish(&f->runner);
     csb__env_finish(&f->ctx.env);
     free(f->control);
+    free(f->host);
 }

@@ -12,9 +12,11 @@ struct fake_vm {
     csb_vm vm;
     struct test_runner runner;
     char *control; /* the door's socket, which does not exist */
+    char *host;    /* what of the host is at FAKE_PROJECT */
 };
 
-#define FAKE_PROJECT "/home/u/web"
+/* One that is there on every system, for a start looks. */
+#define FAKE_PROJECT "/usr/share"
 #define FAKE_MOUNTINFO                                                                             \
     "--- mountinfo ---\n36 22 0:40 / " FAKE_PROJECT " rw,relatime - 9p share0 rw\n"
 

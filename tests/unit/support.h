@@ -45,8 +45,7 @@ int test_join_child(pid_t pid);
 void test_env(struct csb__env *env);
 
 /* Runs /bin/sh -c on it with the real runner; all of it captured. */
-int test_sh(struct csb__env *env, const char *script, struct csb__run_result *ret,
-            csb_error **err);
+int test_sh(struct csb__env *env, const char *script, struct csb__run_result *ret, csb_error **err);
 
 /* What a fake child says and how it ends. */
 struct test_answer {

@@ -7,9 +7,17 @@
 
 /* Nothing of whoever runs the tests may reach them. */
 static const char *const passed[] = {
-    "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "ANTHROPIC_MODEL",
-    "ANTHROPIC_SMALL_FAST_MODEL",    "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "COLORTERM", "LANG",
-    "NO_COLOR", "TZ",
+    "ANTHROPIC_API_KEY",
+    "ANTHROPIC_AUTH_TOKEN",
+    "ANTHROPIC_BASE_URL",
+    "ANTHROPIC_MODEL",
+    "ANTHROPIC_SMALL_FAST_MODEL",
+    "CLAUDE_CODE_OAUTH_TOKEN",
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC",
+    "COLORTERM",
+    "LANG",
+    "NO_COLOR",
+    "TZ",
 };
 
 static void clear_environment(void) {
@@ -46,7 +54,8 @@ START_TEST(how_claude_is_called) {
     clear_environment();
     fake_vm_make(&f, NULL, 0);
     fake_vm_run(&f);
-    check_words(&f, NULL, Q "claude" Q " " Q "--permission-mode" Q " " Q "bypassPermissions" Q " ;");
+    check_words(&f, NULL,
+                Q "claude" Q " " Q "--permission-mode" Q " " Q "bypassPermissions" Q " ;");
     o.args = args;
     check_words(&f, &o, Q "bypassPermissions" Q " " Q "--model" Q " " Q "x y" Q " ;");
     o.args = chosen;
@@ -60,8 +69,9 @@ START_TEST(how_claude_is_called) {
     o.args = NULL;
     o.permission_mode = "acceptEdits";
     o.prompt = "--do it";
-    check_words(&f, &o, Q "--permission-mode" Q " " Q "acceptEdits" Q " " Q "-p" Q " " Q "--" Q " "
-                        Q "--do it" Q " ;");
+    check_words(&f, &o,
+                Q "--permission-mode" Q " " Q "acceptEdits" Q " " Q "-p" Q " " Q "--" Q " " Q
+                  "--do it" Q " ;");
 }
 END_TEST
 
@@ -102,8 +112,8 @@ START_TEST(an_endpoint_on_the_host_is_carried) {
     fake_vm_run(&f);
     setenv("ANTHROPIC_BASE_URL", "http://[::1]:4000/v1", 1);
     ck_assert_int_eq(csb_vm_exec_claude(&f.vm, NULL, &done, NULL), 0);
-    ck_assert(test_has_words(&f.runner.calls[1].argv, "-O", "forward", "-R",
-                             "4000:[::1]:4000", NULL));
+    ck_assert(
+        test_has_words(&f.runner.calls[1].argv, "-O", "forward", "-R", "4000:[::1]:4000", NULL));
     /* Under the same URL. */
     ck_assert_ptr_nonnull(strstr(f.runner.calls[f.runner.n_calls - 2].input,
                                  "export ANTHROPIC_BASE_URL='http://[::1]:4000/v1'\n"));

@@ -6,18 +6,18 @@
 #include "support.h"
 
 /* The table of options names the commands; what they do is of no matter here. */
-const struct cli_command cmd_start = {.name = "start", .arguments = "", .summary = "",
-                                      .takes_rest = true};
-const struct cli_command cmd_shell = {.name = "shell", .arguments = "", .summary = "",
-                                      .takes_rest = true};
+const struct cli_command cmd_start = {
+    .name = "start", .arguments = "", .summary = "", .takes_rest = true};
+const struct cli_command cmd_shell = {
+    .name = "shell", .arguments = "", .summary = "", .takes_rest = true};
 const struct cli_command cmd_status = {.name = "status", .arguments = "", .summary = ""};
-const struct cli_command cmd_stop = {.name = "stop", .arguments = "", .summary = "",
-                                     .takes_names = true};
+const struct cli_command cmd_stop = {
+    .name = "stop", .arguments = "", .summary = "", .takes_names = true};
 const struct cli_command cmd_stop_all = {.name = "stop-all", .arguments = "", .summary = ""};
 const struct cli_command cmd_prune = {.name = "prune", .arguments = "", .summary = ""};
 const struct cli_command cmd_doctor = {.name = "doctor", .arguments = "", .summary = ""};
-const struct cli_command cmd_delete = {.name = "delete", .arguments = "", .summary = "",
-                                       .takes_names = true};
+const struct cli_command cmd_delete = {
+    .name = "delete", .arguments = "", .summary = "", .takes_names = true};
 
 #define WORDS_MAX 16
 
@@ -62,8 +62,8 @@ END_TEST
 
 START_TEST(options_stand_anywhere) {
     static const char *const lines[] = {
-        "-d /p -q stop", "stop -d /p -q", "--dir /p stop --quiet", "stop --dir=/p -q",
-        "-d/p stop -q",
+        "-d /p -q stop",    "stop -d /p -q", "--dir /p stop --quiet",
+        "stop --dir=/p -q", "-d/p stop -q",
     };
 
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
@@ -88,7 +88,10 @@ START_TEST(every_option_lands_in_its_place) {
     ck_assert_str_eq(l.o.mem, "1G");
     ck_assert_str_eq(l.o.disk, "2G");
     line_finish(&l);
-    ck_assert_int_eq(parse(&l, "--engine qemu --force --force-mount --yes --quiet --verbose --dry-run --json -p 80"), -1);
+    ck_assert_int_eq(
+        parse(&l,
+              "--engine qemu --force --force-mount --yes --quiet --verbose --dry-run --json -p 80"),
+        -1);
     ck_assert_str_eq(l.o.engine, "qemu");
     ck_assert(l.o.force && l.o.force_mount && l.o.yes && l.o.quiet && l.o.verbose);
     ck_assert(l.o.dry_run && l.o.json);
@@ -129,9 +132,10 @@ END_TEST
 
 START_TEST(mistakes_are_the_users) {
     static const char *const lines[] = {
-        "nonsense", "sta", "--nonsense", "-x", "--di /p", "--dir", "--dir=", "-d", "--quiet=yes",
-        "-qx", "--cpus", "status name", "start name", "shell ls", "status -- x", "stop -- x",
-        "stop -d /p a", "-", "--=x", "--force-moun",
+        "nonsense",  "sta",          "--nonsense", "-x",          "--di /p",
+        "--dir",     "--dir=",       "-d",         "--quiet=yes", "-qx",
+        "--cpus",    "status name",  "start name", "shell ls",    "status -- x",
+        "stop -- x", "stop -d /p a", "-",          "--=x",        "--force-moun",
     };
 
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {

@@ -57,8 +57,8 @@ START_TEST(codes_become_statuses) {
         int code;
         int status;
     } table[] = {
-        {CSB_EINVAL, 2}, {CSB_ECANCELED, 130}, {CSB_ENOTFOUND, 125}, {CSB_ETIMEOUT, 125},
-        {CSB_ENOMEM, 125},
+        {CSB_EINVAL, 2},     {CSB_ECANCELED, 130}, {CSB_ENOTFOUND, 125},
+        {CSB_ETIMEOUT, 125}, {CSB_ENOMEM, 125},
     };
 
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -104,7 +104,8 @@ START_TEST(a_terminal_is_not_talked_into_things) {
     CSB__AUTOFREE char *text = NULL;
 
     capture_begin(&c);
-    cli_print_safe("a\x1b[31mb\x07" "c\rd\ne\x7f\tf\xc2\x9bg\xc3\xa9\xc2\xa9");
+    cli_print_safe("a\x1b[31mb\x07"
+                   "c\rd\ne\x7f\tf\xc2\x9bg\xc3\xa9\xc2\xa9");
     text = capture_end(&c);
     ck_assert_str_eq(text, "claude-sandbox: a?[31mb?c?d?e?\tf?g\xc3\xa9\xc2\xa9\n");
 }

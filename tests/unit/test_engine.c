@@ -144,9 +144,8 @@ START_TEST(a_cancel_is_no_lack) {
 END_TEST
 
 START_TEST(a_machine_is_emptied) {
-    struct csb__machine m = {.state = 4,
-                             .reason = strdup("r"),
-                             .door = {strdup("c"), strdup("h"), strdup("p")}};
+    struct csb__machine m = {
+        .state = 4, .reason = strdup("r"), .door = {strdup("c"), strdup("h"), strdup("p")}};
 
     csb__machine_finish(&m);
     ck_assert_int_eq(m.state, 0);

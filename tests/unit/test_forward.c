@@ -7,13 +7,13 @@
 
 #include "support.h"
 
-/* Somebody who listens on a port of the host's loopback, of the kernel's choice. */
-static int listen_somewhere(uint16_t *port) {
+/* Somebody who listens on a port of the kernel's choice. */
+static int listen_at(in_addr_t where, uint16_t *port) {
     struct sockaddr_in addr = {.sin_family = AF_INET};
     socklen_t len = sizeof(addr);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
 
-    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    addr.sin_addr.s_addr = htonl(where);
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
     ck_assert_int_eq(listen(fd, 1), 0);
     ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
@@ -24,7 +24,7 @@ static int listen_somewhere(uint16_t *port) {
 START_TEST(ports_in_use_are_known) {
     struct csb__port port = {0, 80};
     CSB__AUTOERROR csb_error *e = NULL;
-    int fd = listen_somewhere(&port.host);
+    int fd = listen_at(INADDR_LOOPBACK, &port.host);
 
     ck_assert_int_eq(csb__ports_check_free(NULL, 0, NULL, 0, NULL), 0);
     ck_assert_int_eq(csb__ports_check_free(&port, 1, NULL, 0, &e), CSB_EBUSY);
@@ -35,6 +35,16 @@ START_TEST(ports_in_use_are_known) {
     ck_assert_int_eq(csb__ports_check_free(&port, 1, NULL, 0, NULL), 0);
 }
 END_TEST
+
+#ifdef __linux__
+START_TEST(only_our_address_matters) {
+    struct csb__port port = {0, 80};
+    CSB__AUTOCLOSE int fd = listen_at(INADDR_LOOPBACK + 1, &port.host);
+
+    ck_assert_int_eq(csb__ports_check_free(&port, 1, NULL, 0, NULL), 0);
+}
+END_TEST
+#endif
 
 static const struct csb__port two[] = {{8080, 80}, {9090, 9090}};
 
@@ -70,8 +80,9 @@ END_TEST
 START_TEST(a_refusal_names_the_port) {
     static const struct test_answer answers[] = {
         {.status = 0},
-        {.status = 255, .errout = "mux_client_forward: forwarding request failed: Port "
-                                  "forwarding failed\n"},
+        {.status = 255,
+         .errout = "mux_client_forward: forwarding request failed: Port "
+                   "forwarding failed\n"},
     };
     TEST_AUTORUNNER runner;
     CSB__AUTOERROR csb_error *e = NULL;
@@ -99,6 +110,9 @@ Suite *forward_suite(void) {
     TCase *tc = test_case(s, "forward");
 
     tcase_add_test(tc, ports_in_use_are_known);
+#ifdef __linux__
+    tcase_add_test(tc, only_our_address_matters);
+#endif
     tcase_add_test(tc, each_is_asked_of_ssh);
     tcase_add_test(tc, a_refusal_names_the_port);
     tcase_add_test(tc, all_are_closed_whatever_ssh_says);

@@ -7,8 +7,18 @@
 
 START_TEST(only_objects_are_taken) {
     static const char *const bad[] = {
-        "", " ", "[]", "1", "null", "\"x\"", "{", "{}x", "{\"a\": }", "{\"a\": 1, \"a\": 2}",
-        "{\"a\": \"\\u0000\"}", "{\"a\": \"\xff\"}",
+        "",
+        " ",
+        "[]",
+        "1",
+        "null",
+        "\"x\"",
+        "{",
+        "{}x",
+        "{\"a\": }",
+        "{\"a\": 1, \"a\": 2}",
+        "{\"a\": \"\\u0000\"}",
+        "{\"a\": \"\xff\"}",
     };
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

@@ -29,9 +29,9 @@ START_TEST(plain_paths_are_mounted_where_they_belong) {
 END_TEST
 
 START_TEST(odd_paths_get_a_place_of_ours) {
-    static const char *const odd[] = {"/a b", "/a\"b", "/a'b", "/a,b", "/a#b", "/a[b", "/a{b",
-                                      "/a:b", "/a\\b", "/a\tb", "/ü", "/a{{.Name}}", "/a\nb",
-                                      "/a*", "/a&b", "/a$b", "/a%b", "/a=b", NULL};
+    static const char *const odd[] = {
+        "/a b", "/a\"b",       "/a'b",  "/a,b", "/a#b", "/a[b", "/a{b", "/a:b", "/a\\b", "/a\tb",
+        "/ü",   "/a{{.Name}}", "/a\nb", "/a*",  "/a&b", "/a$b", "/a%b", "/a=b", NULL};
 
     for (int i = 0; odd[i]; i++) {
         mount_point(odd[i], 3, true, "/mnt/claude-sandbox/3");
@@ -44,8 +44,7 @@ END_TEST
 
 START_TEST(paths_that_qemu_misreads_are_refused) {
     static const char *const bad[] = {"/a,b", "/{{.Name}}", "/x/{{", NULL};
-    static const char *const good[] = {"/a b", "/späce & ünï 'q'", "/a\"b", "/a#[]{}:=%;$\\",
-                                       NULL};
+    static const char *const good[] = {"/a b", "/späce & ünï 'q'", "/a\"b", "/a#[]{}:=%;$\\", NULL};
 
     for (int i = 0; bad[i]; i++) {
         struct csb__spec spec;
@@ -140,12 +139,19 @@ START_TEST(user_data_goes_through_base64) {
 END_TEST
 
 START_TEST(the_core_is_always_there) {
-    static const char *const core[] = {
-        ".mounts = (\"W10=\" | @base64d | @jsond)", " | .ssh.forwardAgent = false",
-        " | .ssh.loadDotSSHPubKeys = false", " | .ssh.forwardX11 = false",
-        " | .containerd.system = false", " | .containerd.user = false",
-        " | .propagateProxyEnv = false", " | .mountInotify = false", " | .plain = false",
-        " | .copyToHost = []", " | .ssh.localPort = 0", " | .mountType = \"", NULL};
+    static const char *const core[] = {".mounts = (\"W10=\" | @base64d | @jsond)",
+                                       " | .ssh.forwardAgent = false",
+                                       " | .ssh.loadDotSSHPubKeys = false",
+                                       " | .ssh.forwardX11 = false",
+                                       " | .containerd.system = false",
+                                       " | .containerd.user = false",
+                                       " | .propagateProxyEnv = false",
+                                       " | .mountInotify = false",
+                                       " | .plain = false",
+                                       " | .copyToHost = []",
+                                       " | .ssh.localPort = 0",
+                                       " | .mountType = \"",
+                                       NULL};
     struct csb__spec spec;
     char *expression;
     json_t *rules;

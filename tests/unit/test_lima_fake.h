@@ -32,8 +32,8 @@ struct fake {
     struct csb__env env;
     char *calls[FAKE_CALLS_MAX]; /* the words of each, a bar between them */
     size_t n_calls;
-    int cwd_ok;  /* calls that ran where they should */
-    int home_ok; /* calls that were told the home, and it once only */
+    int cwd_ok;         /* calls that ran where they should */
+    int home_ok;        /* calls that were told the home, and it once only */
     const char *config; /* what `list` shows as any machine's configuration */
     pid_t live[4];      /* see fake_live() */
     size_t n_live;
@@ -125,8 +125,7 @@ static inline const char *fake_path(const char *name, const char *file) {
 
 static inline void fake_put(const char *name, const char *file, const char *text) {
     ck_assert(mkdir(fake_path(name, NULL), 0700) == 0 || errno == EEXIST);
-    ck_assert_int_eq(
-        csb__write_file(fake_path(name, file), text, strlen(text), 0600, NULL), 0);
+    ck_assert_int_eq(csb__write_file(fake_path(name, file), text, strlen(text), 0600, NULL), 0);
 }
 
 static inline bool fake_has(const char *name, const char *file) {

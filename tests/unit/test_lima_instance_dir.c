@@ -104,9 +104,10 @@ START_TEST(the_console_is_short_and_to_the_point) {
 END_TEST
 
 START_TEST(traces_go_and_the_rest_stays) {
-    static const char *const names[] = {"ha.pid", "qemu.pid", "ha.sock", "ssh.sock", "lima.yaml",
-                                        "disk", "ssh.config", "ha.stdout.log", "ha.stderr.log",
-                                        "serial.log", "serialv.log", "protected", NULL};
+    static const char *const names[] = {
+        "ha.pid",     "qemu.pid",      "ha.sock",       "ssh.sock",   "lima.yaml",   "disk",
+        "ssh.config", "ha.stdout.log", "ha.stderr.log", "serial.log", "serialv.log", "protected",
+        NULL};
 
     for (int i = 0; names[i]; i++) {
         put(names[i], "x");

@@ -48,7 +48,9 @@ START_TEST(lists_that_are_fine) {
 
     ck_assert_int_eq(parse("", &list), 0);
     ck_assert_uint_eq(list.n, 0);
-    ck_assert_int_eq(parse("\n" RECORD("a", ",\"new\":{\"x\":[1]}") "\n" "{\"name\":\"b\"}", &list),
+    ck_assert_int_eq(parse("\n" RECORD("a", ",\"new\":{\"x\":[1]}") "\n"
+                                                                    "{\"name\":\"b\"}",
+                           &list),
                      0);
     ck_assert_uint_eq(list.n, 2);
     ck_assert_str_eq(list.items[1].status, "");
@@ -59,7 +61,9 @@ START_TEST(odd_values_are_unknown) {
     CSB__AUTOLIMALIST list = {NULL, 0};
 
     ck_assert_int_eq(parse(RECORD("a", ",\"cpus\":-3,\"memory\":-1,\"disk\":\"6GiB\","
-                                       "\"status\":7,\"errors\":{\"Op\":1}"), &list), 0);
+                                       "\"status\":7,\"errors\":{\"Op\":1}"),
+                           &list),
+                     0);
     ck_assert_int_eq(list.items[0].cpus, 0);
     ck_assert_uint_eq(list.items[0].memory, 0);
     ck_assert_uint_eq(list.items[0].disk, 0);
@@ -69,10 +73,17 @@ START_TEST(odd_values_are_unknown) {
 END_TEST
 
 START_TEST(lists_that_are_none) {
-    static const char *const bad[] = {"x", "[]", "{}", "{\"name\":\"\"}", "{\"name\":1}",
-                                      "{\"name\":\"../x\"}", "{\"name\":\"a\"", "null",
+    static const char *const bad[] = {"x",
+                                      "[]",
+                                      "{}",
+                                      "{\"name\":\"\"}",
+                                      "{\"name\":1}",
+                                      "{\"name\":\"../x\"}",
+                                      "{\"name\":\"a\"",
+                                      "null",
                                       "{\"name\":\"a\",\"name\":\"b\"}",
-                                      RECORD("a", "") "{\"na", NULL};
+                                      RECORD("a", "") "{\"na",
+                                      NULL};
 
     for (int i = 0; bad[i]; i++) {
         struct csb__lima_list list = {NULL, 0};
@@ -130,7 +141,7 @@ static void make_spec(struct csb__spec *spec) {
 }
 
 #define P                                                                                          \
-    "{\"location\":\"/p q\",\"mountPoint\":\"/mnt/claude-sandbox/0\",\"writable\":"                  \
+    "{\"location\":\"/p q\",\"mountPoint\":\"/mnt/claude-sandbox/0\",\"writable\":"                \
     "true,\"9p\":{}}"
 #define S "{\"location\":\"/s\",\"mountPoint\":\"/mnt/claude-settings\",\"writable\":false}"
 #define CONFIG(mounts, more) "{\"vmType\":\"qemu\",\"mounts\":" mounts more "}"
@@ -161,10 +172,11 @@ START_TEST(a_configuration_that_is_not_as_asked) {
     config(CONFIG("[" P "," S ",{\"location\":\"/home/u\"}]", MT), CSB_EPROTOCOL, "more or fewer");
     config(CONFIG("[" P "," P "]", MT), CSB_EPROTOCOL, "/s: ");
     config(CONFIG("[" P ",{\"location\":\"/s\",\"mountPoint\":\"/mnt/claude-settings\","
-                  "\"writable\":true}]", MT), CSB_EPROTOCOL, "/s: ");
+                  "\"writable\":true}]",
+                  MT),
+           CSB_EPROTOCOL, "/s: ");
     config(CONFIG("[" P "," S "]", ""), CSB_EPROTOCOL, "mountType");
-    config(CONFIG("[" P "," S "]", ",\"mountType\":\"reverse-sshfs\""), CSB_EPROTOCOL,
-           "mountType");
+    config(CONFIG("[" P "," S "]", ",\"mountType\":\"reverse-sshfs\""), CSB_EPROTOCOL, "mountType");
     config(CONFIG("[" P "," S "]", MT ",\"plain\":true"), CSB_EPROTOCOL, "plain");
     config(CONFIG("[" P "," S "]", MT ",\"ssh\":{\"forwardAgent\":true}"), CSB_EPROTOCOL,
            "forwardAgent");

@@ -17,7 +17,9 @@ START_TEST(its_own_processes_match) {
     ck_assert(MATCH("limactl\0hostagent\0--pidfile\0/L/vm/ha.pid\0--socket\0/L/vm/ha.sock\0vm",
                     "/L/vm", &agent));
     ck_assert(agent);
-    ck_assert(MATCH("qemu-system-x86_64\0-m\0" "1\0-pidfile\0/L/vm/qemu.pid", "/L/vm", &agent));
+    ck_assert(MATCH("qemu-system-x86_64\0-m\0"
+                    "1\0-pidfile\0/L/vm/qemu.pid",
+                    "/L/vm", &agent));
     ck_assert(!agent);
 }
 END_TEST

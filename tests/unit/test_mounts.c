@@ -37,8 +37,8 @@ START_TEST(as_asked) {
     ck_assert_msg(check(&direct, ROOT PROC WEB DOCS, &e) == 0, "%s", csb_error_message(e));
     /* The order is the guest's, and so is a missing newline at the end. */
     ck_assert_int_eq(check(&direct, DOCS WEB ROOT, NULL), 0);
-    ck_assert_int_eq(check(&direct, WEB "37 22 0:41 / /docs\\040and\\134more ro - virtiofs x ro",
-                           NULL), 0);
+    ck_assert_int_eq(
+        check(&direct, WEB "37 22 0:41 / /docs\\040and\\134more ro - virtiofs x ro", NULL), 0);
 }
 END_TEST
 
@@ -74,7 +74,8 @@ START_TEST(with_other_rights) {
 END_TEST
 
 START_TEST(not_asked_for) {
-    refused(&direct, WEB DOCS "38 22 0:42 / /secret rw - 9p share2 rw\n", "not asked for (9p at /secret)");
+    refused(&direct, WEB DOCS "38 22 0:42 / /secret rw - 9p share2 rw\n",
+            "not asked for (9p at /secret)");
     refused(&direct, WEB DOCS "38 22 0:42 / /secret ro - virtiofs x ro\n", "(virtiofs at /secret)");
     refused(&direct, WEB DOCS "38 22 0:42 / /secret ro shared:1 - fuse.sshfs x ro\n",
             "(fuse.sshfs at /secret)");
@@ -103,9 +104,19 @@ END_TEST
 /* The text is the guest's: whatever it says, the answer is yes or no. */
 START_TEST(garbage) {
     static const char *const lines[] = {
-        "\n", " \n", "x\n", "1 2 3 4 5\n", "1 2 3 4 5 6\n", "1 2 3 4 5 6 -\n", "- - - - - - - -\n",
-        "36 22 0:40 / /home/u/web rw 9p share0 rw\n", "\\\\\\040\\\n", "\\777 \\400 \\08 - 9p\n",
-        "1 2 3:4 / /x\\ rw - ext4 a b\n", "\r\n", "\t\t\t\t\t\t\t- 9p\n",
+        "\n",
+        " \n",
+        "x\n",
+        "1 2 3 4 5\n",
+        "1 2 3 4 5 6\n",
+        "1 2 3 4 5 6 -\n",
+        "- - - - - - - -\n",
+        "36 22 0:40 / /home/u/web rw 9p share0 rw\n",
+        "\\\\\\040\\\n",
+        "\\777 \\400 \\08 - 9p\n",
+        "1 2 3:4 / /x\\ rw - ext4 a b\n",
+        "\r\n",
+        "\t\t\t\t\t\t\t- 9p\n",
     };
     CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
     unsigned state = 13;
@@ -120,7 +131,8 @@ START_TEST(garbage) {
         int rc;
 
         for (int i = 0; i < 3; i++) {
-            noise[test_random(&state) % (sizeof(noise) - 1)] = "\\ \n-012rwox/"[test_random(&state) % 12];
+            noise[test_random(&state) % (sizeof(noise) - 1)] =
+                "\\ \n-012rwox/"[test_random(&state) % 12];
         }
         rc = check(&binding, noise, NULL);
         ck_assert(rc == 0 || rc == CSB_EPROTOCOL);

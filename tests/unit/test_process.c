@@ -198,8 +198,8 @@ START_TEST(of_stderr_the_tail_stays) {
     CSB__AUTORESULT r = {0};
 
     test_env(&env);
-    ck_assert_int_eq(test_sh(&env, "head -c 100000 /dev/zero | tr '\\0' a >&2; echo last >&2", &r,
-                             NULL), 0);
+    ck_assert_int_eq(
+        test_sh(&env, "head -c 100000 /dev/zero | tr '\\0' a >&2; echo last >&2", &r, NULL), 0);
     ck_assert_uint_eq(r.errout.len, 8192);
     ck_assert_str_eq(r.errout.data + 8192 - 6, "alast\n");
     ck_assert_uint_eq(r.out.len, 0);
@@ -280,8 +280,8 @@ START_TEST(late_children_are_asked_first) {
     CSB__AUTORESULT r = {0};
     CSB__AUTOERROR csb_error *e = NULL;
 
-    ck_assert_int_ge(asprintf(&script, "trap 'echo >%s; exit 0' TERM; while :; do sleep 0.1; done",
-                              path), 0);
+    ck_assert_int_ge(
+        asprintf(&script, "trap 'echo >%s; exit 0' TERM; while :; do sleep 0.1; done", path), 0);
     ck_assert_int_eq(run_limited(script, 1000, &r, &e), CSB_ETIMEOUT);
     test_check_error(e, CSB_ETIMEOUT, "/bin/sh did not end within 1 s");
     ck_assert(test_exists(path));
@@ -292,8 +292,9 @@ START_TEST(the_stubborn_are_killed) {
     CSB__AUTORESULT r = {0};
     pid_t pid;
 
-    ck_assert_int_eq(run_limited("trap '' TERM; echo $$; while :; do sleep 0.1; done", 1000, &r,
-                                 NULL), CSB_ETIMEOUT);
+    ck_assert_int_eq(
+        run_limited("trap '' TERM; echo $$; while :; do sleep 0.1; done", 1000, &r, NULL),
+        CSB_ETIMEOUT);
     pid = (pid_t)atol(csb__strbuf_text(&r.out));
     ck_assert_int_gt(pid, 1);
     /* Reaped, not merely dead. */
@@ -359,6 +360,8 @@ static void *cancel_when_told(void *arg) {
     char byte;
 
     if (read(c->go[0], &byte, 1) == 1) {
+        /* The other thread is to be asleep by then; the result is the same if it is not. */
+        csb__sleep_ms(50);
         csb__env_cancel(&c->env);
     }
     return NULL;

@@ -48,8 +48,8 @@ START_TEST(the_machine) {
     ck_assert(test_has_words(&argv, "-nodefaults", "-no-user-config", NULL));
     ck_assert(test_has_words(&argv, "-accel", "kvm", "-cpu", "host", NULL));
     ck_assert(test_has_words(&argv, "-smp", "3", "-m", "1536M", NULL));
-    ck_assert(test_has_words(&argv, "-object",
-                             "memory-backend-memfd,id=mem0,share=on,size=1536M", NULL));
+    ck_assert(
+        test_has_words(&argv, "-object", "memory-backend-memfd,id=mem0,share=on,size=1536M", NULL));
     ck_assert(test_has_words(&argv, "-kernel", "/image/vmlinuz", NULL));
     ck_assert(test_has_words(&argv, "-initrd", "/image/initrd", NULL));
     ck_assert(test_has_words(&argv, "-append", "root=/dev/vda quiet", NULL));
@@ -97,7 +97,8 @@ START_TEST(one_share_a_mount_and_slots_for_all) {
                              "local,id=share0,security_model=none,multidevs=remap,path=/p", NULL));
     ck_assert(test_has_words(&argv, "-fsdev",
                              "local,id=share1,security_model=none,multidevs=remap,path=/data,"
-                             "readonly=on", NULL));
+                             "readonly=on",
+                             NULL));
     ck_assert_int_eq(count(&argv, "-device", "pcie-root-port,"), CSB__MOUNTS_MAX + 1);
     while (csb__fw_cfg_names[names]) {
         char expected[160];
@@ -125,7 +126,8 @@ START_TEST(commas_in_paths_begin_no_option) {
     csb__qemu_argv(&argv, &a, &spec);
     ck_assert(test_has_words(&argv, "-fsdev",
                              "local,id=share1,security_model=none,multidevs=remap,"
-                             "path=/data,,readonly=off,,,,x,readonly=on", NULL));
+                             "path=/data,,readonly=off,,,,x,readonly=on",
+                             NULL));
     for (size_t i = 0; i < argv.len; i++) {
         const char *at = strstr(argv.items[i], needle);
 
@@ -176,7 +178,8 @@ START_TEST(mount_lines_are_four_words) {
 
         csb__qemu_mount_line(&out, &m, i);
         ck_assert_int_eq(sscanf(csb__strbuf_text(&out), "%15s %7s %127s %127s%n", tag, type,
-                                options, path, &end), 4);
+                                options, path, &end),
+                         4);
         ck_assert_str_eq(csb__strbuf_text(&out) + end, "\n");
         ck_assert_int_eq(strncmp(tag, "share", 5), 0);
         ck_assert_int_eq(atoi(tag + 5), (int)i);

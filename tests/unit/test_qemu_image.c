@@ -77,8 +77,9 @@ static void put_recipe(const struct csb__env *env, const char *build) {
     put(env->guest_dir, "csb-guest", "x", 0755);
 }
 
-#define MAKE "mkdir \"$out\"; cd \"$out\"; echo k >vmlinuz; echo i >initrd; echo r >root.img\n"    \
-             "echo '{}' >image.json\n"
+#define MAKE                                                                                       \
+    "mkdir \"$out\"; cd \"$out\"; echo k >vmlinuz; echo i >initrd; echo r >root.img\n"             \
+    "echo '{}' >image.json\n"
 
 struct heard {
     int n;

@@ -62,7 +62,10 @@ END_TEST
 
 START_TEST(damage_is_noticed) {
     static const char *const configs[] = {
-        "", "{}", "[]", "{\"cpus\": 0, \"memory\": 1, \"disk\": 1, \"image\": \"/i\"}",
+        "",
+        "{}",
+        "[]",
+        "{\"cpus\": 0, \"memory\": 1, \"disk\": 1, \"image\": \"/i\"}",
         "{\"cpus\": 1, \"memory\": 0, \"disk\": 1, \"image\": \"/i\"}",
         "{\"cpus\": 1, \"memory\": 1, \"disk\": 0, \"image\": \"/i\"}",
         "{\"cpus\": 1, \"memory\": 1, \"disk\": 1, \"image\": \"\"}",
@@ -114,9 +117,10 @@ START_TEST(sockets_need_short_paths) {
 
     test_env(&env);
     ck_assert(csb__instance_paths_fit(&env));
-    ck_assert_int_eq(csb__instance_init(&env,
-                                        "a-name-of-sixty-three-characters-is-the-longest-that-there-is-x",
-                                        &i, NULL), 0);
+    ck_assert_int_eq(
+        csb__instance_init(&env, "a-name-of-sixty-three-characters-is-the-longest-that-there-is-x",
+                           &i, NULL),
+        0);
     /* However long the name, the sockets' directory is short. */
     ck_assert_uint_eq(strlen(i.run_dir), strlen(env.state_dir) + strlen("/run/01234567"));
     memset(long_dir, 'x', sizeof(long_dir));

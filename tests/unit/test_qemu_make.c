@@ -56,7 +56,8 @@ static void place_finish(struct place *p) {
 }
 
 #define AUTOPLACE CSB__CLEANUP(place_finish) struct place
-#define HASH {.out = "0123456789abcdef\n"}
+#define HASH                                                                                       \
+    { .out = "0123456789abcdef\n" }
 
 START_TEST(one_is_created) {
     static const struct test_answer answers[] = {HASH};

@@ -68,10 +68,8 @@ END_TEST
 START_TEST(answers_in_pieces) {
     static const struct fake_line script[] = {
         {NULL, GREETING DONE}, /* said before it was asked for */
-        {"one", "{\"return\""},
-        {NULL, ": {}}\n{\"return\": {}}\n{\"ev"},
-        {"two", "ent\": 1}\n"},
-        {NULL, "\n"},
+        {"one", "{\"return\""}, {NULL, ": {}}\n{\"return\": {}}\n{\"ev"},
+        {"two", "ent\": 1}\n"}, {NULL, "\n"},
     };
     struct session s;
 

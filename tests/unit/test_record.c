@@ -21,8 +21,8 @@ static void fill(struct csb__record *r) {
                  .disk = UINT64_C(1) << 45},
     };
     ck_assert_int_eq(csb__spec_add_mount(&r->spec, "/home/u/web", "/home/u/web", true, NULL), 0);
-    ck_assert_int_eq(csb__spec_add_mount(&r->spec, "/home/u/s", "/mnt/claude-settings", false,
-                                         NULL), 0);
+    ck_assert_int_eq(
+        csb__spec_add_mount(&r->spec, "/home/u/s", "/mnt/claude-settings", false, NULL), 0);
 }
 
 static char *good_text(void) {
@@ -68,8 +68,8 @@ START_TEST(what_is_written_is_read) {
 END_TEST
 
 START_TEST(what_is_optional_may_be_missing) {
-    CSB__AUTORECORD a = {.engine = strdup("lima"), .engine_home = strdup(""),
-                         .spec = {.name = strdup("x")}};
+    CSB__AUTORECORD a = {
+        .engine = strdup("lima"), .engine_home = strdup(""), .spec = {.name = strdup("x")}};
     CSB__AUTORECORD b = {0};
     CSB__AUTOFREE char *text = csb__record_format(&a);
 
@@ -143,18 +143,46 @@ static int parse_with(const char *key, const char *json_value) {
 
 START_TEST(wrong_members_are_refused) {
     static const char *const table[][2] = {
-        {"schema", NULL}, {"schema", "2"}, {"schema", "\"1\""}, {"schema", "null"},
-        {"name", NULL}, {"name", "1"}, {"name", "\"\""}, {"name", "\"../x\""}, {"name", "\"a/b\""},
-        {"engine", NULL}, {"engine", "[]"}, {"engine_home", NULL}, {"engine_home", "{}"},
-        {"project_dir", "1"}, {"project_dir", "null"}, {"settings_dir", "[\"/x\"]"},
-        {"complete", NULL}, {"complete", "1"}, {"complete", "\"true\""},
-        {"cpus", NULL}, {"cpus", "\"4\""}, {"cpus", "1.5"}, {"cpus", "-1"}, {"cpus", "257"},
+        {"schema", NULL},
+        {"schema", "2"},
+        {"schema", "\"1\""},
+        {"schema", "null"},
+        {"name", NULL},
+        {"name", "1"},
+        {"name", "\"\""},
+        {"name", "\"../x\""},
+        {"name", "\"a/b\""},
+        {"engine", NULL},
+        {"engine", "[]"},
+        {"engine_home", NULL},
+        {"engine_home", "{}"},
+        {"project_dir", "1"},
+        {"project_dir", "null"},
+        {"settings_dir", "[\"/x\"]"},
+        {"complete", NULL},
+        {"complete", "1"},
+        {"complete", "\"true\""},
+        {"cpus", NULL},
+        {"cpus", "\"4\""},
+        {"cpus", "1.5"},
+        {"cpus", "-1"},
+        {"cpus", "257"},
         {"cpus", "4294967297"},
-        {"memory", NULL}, {"memory", "-1"}, {"memory", "\"4GiB\""}, {"memory", "1e3"},
-        {"disk", NULL}, {"disk", "-1"}, {"disk", "true"}, {"created", NULL},
+        {"memory", NULL},
+        {"memory", "-1"},
+        {"memory", "\"4GiB\""},
+        {"memory", "1e3"},
+        {"disk", NULL},
+        {"disk", "-1"},
+        {"disk", "true"},
+        {"created", NULL},
         {"created", "\"today\""},
-        {"mounts", NULL}, {"mounts", "{}"}, {"mounts", "null"}, {"mounts", "[1]"},
-        {"mounts", "[{}]"}, {"mounts", "[{\"host\": \"/a\", \"writable\": true}]"},
+        {"mounts", NULL},
+        {"mounts", "{}"},
+        {"mounts", "null"},
+        {"mounts", "[1]"},
+        {"mounts", "[{}]"},
+        {"mounts", "[{\"host\": \"/a\", \"writable\": true}]"},
         {"mounts", "[{\"host\": \"a\", \"guest\": \"/a\", \"writable\": true}]"},
         {"mounts", "[{\"host\": \"/a\", \"guest\": \"a\", \"writable\": true}]"},
         {"mounts", "[{\"host\": \"/a\", \"guest\": \"/etc\", \"writable\": true}]"},
@@ -187,8 +215,10 @@ START_TEST(mounts_have_a_limit) {
         CSB__AUTOSTRBUF mounts = CSB__STRBUF_INIT;
 
         for (int i = 0; i < n; i++) {
-            csb__strbuf_printf(&mounts, "%s{\"host\": \"/h\", \"guest\": \"/g%d\", "
-                                        "\"writable\": false}", i ? ", " : "[", i);
+            csb__strbuf_printf(&mounts,
+                               "%s{\"host\": \"/h%d\", \"guest\": \"/g%d\", "
+                               "\"writable\": false}",
+                               i ? ", " : "[", i, i);
         }
         csb__strbuf_puts(&mounts, "]");
         ck_assert_int_eq(parse_with("mounts", csb__strbuf_text(&mounts)) == 0,

@@ -39,8 +39,10 @@ static void guest_make(struct guest *g) {
     bin = test_join(g->dir, "bin");
     sudo = test_join(bin, "sudo");
     ck_assert(mkdir(g->home, 0700) == 0 && mkdir(g->settings, 0700) == 0 && mkdir(bin, 0700) == 0);
-    test_write(sudo, "#!/bin/sh\nfor a; do printf '<%s>' \"$a\" >>\"$LOG\"; done\n"
-                     "echo >>\"$LOG\"\ncat >/dev/null\n", 0755);
+    test_write(sudo,
+               "#!/bin/sh\nfor a; do printf '<%s>' \"$a\" >>\"$LOG\"; done\n"
+               "echo >>\"$LOG\"\ncat >/dev/null\n",
+               0755);
     ck_assert_int_ge(asprintf(&g->variables[0], "PATH=%s:/usr/bin:/bin", bin), 0);
     ck_assert_int_ge(asprintf(&g->variables[1], "HOME=%s", g->home), 0);
     ck_assert_int_ge(asprintf(&g->variables[2], "LOG=%s", g->log), 0);
@@ -240,8 +242,9 @@ START_TEST(ssh_that_never_comes) {
         answers[i] = refused;
     }
     ck_assert_int_eq(setup(answers, TEST_CALLS_MAX, &runner, &e), CSB_EENGINE);
-    test_check_error(e, CSB_EENGINE, "the VM never answered ssh: no connection to the VM: "
-                                     "Connection refused");
+    test_check_error(e, CSB_EENGINE,
+                     "the VM never answered ssh: no connection to the VM: "
+                     "Connection refused");
     ck_assert_uint_gt(runner.n_calls, 1);
 }
 END_TEST

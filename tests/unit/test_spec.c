@@ -114,15 +114,18 @@ END_TEST
 
 START_TEST(where_in_a_guest) {
     static const char *const good[] = {
-        "/home/u/project", "/work", "/mnt/x", "/opt/x", "/srv/x", "/root/x", "/tmp/x", "/var/x",
-        "/usr/local/x", "/homes", "/etcetera", "/usr/binary", "/library", "/a b,c\xc3\xa9",
+        "/home/u/project", "/work",       "/mnt/x",   "/opt/x",         "/srv/x",
+        "/root/x",         "/tmp/x",      "/var/x",   "/usr/local/x",   "/homes",
+        "/etcetera",       "/usr/binary", "/library", "/a b,c\xc3\xa9",
     };
     static const char *const bad[] = {
-        "", "relative", "./x", "/", "//", "/home", "/tmp", "/var", "/usr", "/mnt", "/opt", "/srv",
-        "/root", "/etc", "/etc/x", "/bin", "/bin/x", "/sbin/x", "/lib/x", "/lib64/x", "/boot/x",
-        "/dev", "/dev/x", "/proc", "/proc/self", "/sys", "/sys/x", "/run", "/run/x", "/usr/bin",
-        "/usr/bin/x", "/usr/lib/x", "/usr/sbin/x", "/work/", "/work//x", "/work/../etc", "/work/.",
-        "/work/\n", "/work/\x01", "/work/\xff",
+        "",           "relative",   "./x",         "/",          "//",       "/home",
+        "/tmp",       "/var",       "/usr",        "/mnt",       "/opt",     "/srv",
+        "/root",      "/etc",       "/etc/x",      "/bin",       "/bin/x",   "/sbin/x",
+        "/lib/x",     "/lib64/x",   "/boot/x",     "/dev",       "/dev/x",   "/proc",
+        "/proc/self", "/sys",       "/sys/x",      "/run",       "/run/x",   "/usr/bin",
+        "/usr/bin/x", "/usr/lib/x", "/usr/sbin/x", "/work/",     "/work//x", "/work/../etc",
+        "/work/.",    "/work/\n",   "/work/\x01",  "/work/\xff",
     };
 
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {

@@ -55,9 +55,16 @@ static void check_argv(const struct csb__strv *argv, const char *const *words) {
 }
 
 START_TEST(a_connection_is_opened_once) {
-    static const char *const words[] = {COMMON, "-o", "ControlMaster=yes", "-o",
-                                        "ControlPersist=yes", "-o", "ConnectTimeout=20", "-fN",
-                                        "box", NULL};
+    static const char *const words[] = {COMMON,
+                                        "-o",
+                                        "ControlMaster=yes",
+                                        "-o",
+                                        "ControlPersist=yes",
+                                        "-o",
+                                        "ConnectTimeout=20",
+                                        "-fN",
+                                        "box",
+                                        NULL};
     AUTOFIXTURE f;
 
     fixture_make(&f, NULL, 0);
@@ -122,8 +129,8 @@ END_TEST
 
 START_TEST(a_script_and_its_input) {
     static const struct test_answer answers[] = {{.status = 3, .out = "o"}, {.status = 255}};
-    static const char *const words[] = {COMMON, "-o", "ControlMaster=no", "-T", "box", "--",
-                                        "do 'it'", NULL};
+    static const char *const words[] = {COMMON, "-o", "ControlMaster=no", "-T",
+                                        "box",  "--", "do 'it'",          NULL};
     AUTOFIXTURE f;
     CSB__AUTORESULT r = {0};
     CSB__AUTORESULT broken = {0};
@@ -142,8 +149,12 @@ START_TEST(a_script_and_its_input) {
 END_TEST
 
 static int run_exec(struct fixture *f, bool tty, int *status, csb_error **err) {
-    struct csb__ssh_exec exec = {.script = "script", .stdin_fd = 10, .stdout_fd = 11,
-                                 .stderr_fd = 12, .tty = tty, .timeout_ms = 1234};
+    struct csb__ssh_exec exec = {.script = "script",
+                                 .stdin_fd = 10,
+                                 .stdout_fd = 11,
+                                 .stderr_fd = 12,
+                                 .tty = tty,
+                                 .timeout_ms = 1234};
 
     return csb__ssh_exec(&f->env, &f->door, &exec, status, err);
 }
@@ -230,8 +241,9 @@ START_TEST(two_meanings_of_255) {
     /* ssh's. */
     status = -1;
     ck_assert_int_eq(run_exec(&f, false, &status, &broke), CSB_EENGINE);
-    test_check_error(broke, CSB_EENGINE, "the connection to the VM broke: Connection to box closed "
-                                         "by remote host.");
+    test_check_error(broke, CSB_EENGINE,
+                     "the connection to the VM broke: Connection to box closed "
+                     "by remote host.");
     ck_assert_int_eq(status, -1);
     /* What ssh has to say beside is no failure. */
     ck_assert_int_eq(run_exec(&f, false, &status, NULL), 0);
@@ -250,7 +262,7 @@ START_TEST(a_port_is_carried) {
         {.status = 255, .errout = "mux_client_forward: forwarding request failed\n"},
     };
     static const char *const words[] = {COMMON, "-O", "forward", "-R", "8080:[::1]:8080",
-                                        "box", NULL};
+                                        "box",  NULL};
     AUTOFIXTURE f;
     CSB__AUTOERROR csb_error *e = NULL;
 

@@ -125,6 +125,22 @@ START_TEST(half_made_ones_do_not_start) {
 }
 END_TEST
 
+START_TEST(a_directory_that_is_another_now) {
+    AUTOVM f;
+    CSB__AUTOERROR csb_error *gone = NULL;
+    CSB__AUTOERROR csb_error *link = NULL;
+
+    fake_vm_make(&f, NULL, 0);
+    ck_assert_int_eq(rmdir(f.host), 0);
+    ck_assert_int_eq(csb_vm_start(&f.vm, &gone), CSB_ESTATE);
+    test_check_error(gone, CSB_ESTATE, f.host);
+    ck_assert_int_eq(symlink(f.ctx.env.state_dir, f.host), 0);
+    ck_assert_int_eq(csb_vm_start(&f.vm, &link), CSB_ESTATE);
+    test_check_error(link, CSB_ESTATE, f.ctx.env.state_dir);
+    ck_assert_ptr_null(strstr(fake_calls, "start"));
+}
+END_TEST
+
 START_TEST(deleted_behind_our_back) {
     AUTOVM f;
 
@@ -300,6 +316,7 @@ Suite *vm_suite(void) {
     tcase_add_test(tc, one_that_sees_too_much_is_stopped);
     tcase_add_test(tc, a_cancelled_start_is_stopped_all_the_same);
     tcase_add_test(tc, half_made_ones_do_not_start);
+    tcase_add_test(tc, a_directory_that_is_another_now);
     tcase_add_test(tc, deleted_behind_our_back);
     tcase_add_test(tc, one_at_a_time);
     tcase_add_test(tc, stopping);

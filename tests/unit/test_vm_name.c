@@ -116,8 +116,8 @@ END_TEST
 START_TEST(validity_is_limas) {
     static const char *const good[] = {"a", "A1", "a-b", "a.b_c-d", "0", "yml", "a.yml.b"};
     static const char *const bad[] = {
-        "", "-", "-a", "a-", "a--b", "a..b", "a.-b", ".a", "a.", "a b", "a/b", "../a", "a\n",
-        "\xc3\xa9", "a.yml", "a.yaml", "a,b", "a=b", "a'b", "a$b", "a%b",
+        "",     "-",   "-a",       "a-",    "a--b",   "a..b", "a.-b", ".a",  "a.",  "a b", "a/b",
+        "../a", "a\n", "\xc3\xa9", "a.yml", "a.yaml", "a,b",  "a=b",  "a'b", "a$b", "a%b",
     };
     char longest[CSB__NAME_MAX + 2];
 
