@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DATABASE_MAX (1024 * 1024)
+#define DATABASE_MAX ((size_t)1024 * 1024)
 
 static int save(const char *path, char *text, mode_t mode) {
     int r = text ? file_update(path, text, strlen(text), mode) : -1;

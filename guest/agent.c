@@ -110,9 +110,7 @@ static void send_reply(const port *p, const char *reply) {
         if (n > 0) {
             reply += n;
             len -= (size_t)n;
-        } else if (n < 0 && errno != EAGAIN && errno != EINTR) {
-            return;
-        } else if (!wait_writable(p->fd)) {
+        } else if ((n < 0 && errno != EAGAIN && errno != EINTR) || !wait_writable(p->fd)) {
             return;
         }
     }

@@ -74,7 +74,7 @@ bool account_configured(account *ret);
 
 bool identity_hostname_valid(const char *name);
 int identity_set_hostname(const char *name);
-int identity_set_machine_id(const char *id_or_null);
+int identity_set_machine_id(const char *wanted);
 int identity_set_timezone(const char *zone);
 
 /* ---- network.c ----------------------------------------------------------------------------- */
@@ -98,8 +98,8 @@ int path_make_dir(const char *path, const account *owner);
 
 /* ---- share.c ------------------------------------------------------------------------------- */
 
-/* Both write one line of explanation to WHY on failure. REQUEST is "TAG TYPE OPTIONS PATH". */
-int share_mount(const char *request, unsigned wait_ms, char *why, size_t size);
+/* Both write one line of explanation to WHY on failure. TEXT is "TAG TYPE OPTIONS PATH". */
+int share_mount(const char *text, unsigned wait_ms, char *why, size_t size);
 int share_umount(const char *encoded_path, char *why, size_t size);
 
 /* ---- mountinfo.c --------------------------------------------------------------------------- */

@@ -41,7 +41,7 @@ static char *hosts_text(const char *old, const char *name) {
 }
 
 static int set_hosts(const char *name) {
-    char *old = file_read("/etc/hosts", 1024 * 1024, NULL);
+    char *old = file_read("/etc/hosts", (size_t)1024 * 1024, NULL);
     char *text = hosts_text(old ? old : "127.0.0.1 localhost\n::1 localhost\n", name);
     int r = text ? file_update("/etc/hosts", text, strlen(text), 0644) : -1;
 

@@ -57,6 +57,18 @@ static int ask_group(struct csb__env *env, struct group *g, csb_error **err) {
     return rc == CSB_ECANCELED || rc == CSB_ENOMEM ? csb__error_propagate(err, CSB__STEAL(e)) : 0;
 }
 
+/* Into the group, unless it can't be asked. */
+static void take_vm(struct group *g, csb_vm *vm) {
+    if (!vm->engine) {
+        set_broken(vm, "its engine is not part of this build");
+    } else if (!vm->record.complete) {
+        set_broken(vm, "it is being created, or its creation was interrupted");
+    } else {
+        g->vms[g->n] = vm;
+        g->names[g->n++] = vm->record.spec.name;
+    }
+}
+
 static int ask_groups(struct csb__env *env, csb_vm_list *list, struct group *g, bool *asked,
                       csb_error **err) {
     int rc = 0;
@@ -64,18 +76,9 @@ static int ask_groups(struct csb__env *env, csb_vm_list *list, struct group *g, 
     for (size_t i = 0; i < list->n && rc == 0; i++) {
         g->n = 0;
         for (size_t j = i; j < list->n; j++) {
-            csb_vm *vm = list->vms[j];
-
-            if (!asked[j] && same_place(list->vms[i], vm)) {
+            if (!asked[j] && same_place(list->vms[i], list->vms[j])) {
                 asked[j] = true;
-                if (!vm->engine) {
-                    set_broken(vm, "its engine is not part of this build");
-                } else if (!vm->record.complete) {
-                    set_broken(vm, "it is being created, or its creation was interrupted");
-                } else {
-                    g->vms[g->n] = vm;
-                    g->names[g->n++] = vm->record.spec.name;
-                }
+                take_vm(g, list->vms[j]);
             }
         }
         if (g->n > 0) {

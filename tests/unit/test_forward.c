@@ -41,6 +41,7 @@ START_TEST(only_our_address_matters) {
     struct csb__port port = {0, 80};
     CSB__AUTOCLOSE int fd = listen_at(INADDR_LOOPBACK + 1, &port.host);
 
+    ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(csb__ports_check_free(&port, 1, NULL, 0, NULL), 0);
 }
 END_TEST

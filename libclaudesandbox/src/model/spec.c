@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/json.h"
 #include "core/path.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -24,27 +25,14 @@ int csb__spec_check_sizes(int cpus, uint64_t memory, uint64_t disk, csb_error **
 
 /* A path goes into JSON records, and on lima into YAML: UTF-8 without control characters. */
 static bool is_portable_text(const char *path) {
-    const unsigned char *p = (const unsigned char *)path;
+    CSB__AUTOJSON *text = json_string(path); /* NULL for what is not UTF-8 */
 
-    while (*p) {
-        int more = *p < 0x80                 ? 0
-                   : *p >= 0xc2 && *p < 0xe0 ? 1
-                   : *p >= 0xe0 && *p < 0xf0 ? 2
-                   : *p >= 0xf0 && *p < 0xf5 ? 3
-                                             : -1;
-
-        if (*p < 0x20 || *p == 0x7f || more < 0 || (*p == 0xe0 && p[1] < 0xa0) ||
-            (*p == 0xed && p[1] > 0x9f) || (*p == 0xf0 && p[1] < 0x90) ||
-            (*p == 0xf4 && p[1] > 0x8f)) {
+    for (const char *p = path; *p; p++) {
+        if ((unsigned char)*p < 0x20 || *p == 0x7f) {
             return false;
         }
-        for (p++; more > 0; more--, p++) {
-            if ((*p & 0xc0) != 0x80) {
-                return false;
-            }
-        }
     }
-    return true;
+    return text != NULL;
 }
 
 static int refuse(csb_error **err, const char *path, const char *why) {
