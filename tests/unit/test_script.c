@@ -41,6 +41,21 @@ static int run_command(const struct csb__command *c, const char *const *envp,
     return run_in("/bin/sh", csb__strbuf_text(&script), envp, r);
 }
 
+/* Of nobody else's run: its files lie where all users' do. */
+static const char *any_token(void) {
+    static char token[17];
+
+    ck_assert_int_eq(csb__random_hex(token, 16), 0);
+    return token;
+}
+
+static bool has_token_file(const char *token) {
+    char path[40];
+
+    snprintf(path, sizeof(path), "/tmp/.csb-%s", token);
+    return test_exists(path);
+}
+
 #define WORDS 300
 
 static const char *const no_path[] = {"PATH=/nonexistent", NULL};
@@ -107,7 +122,7 @@ END_TEST
 START_TEST(arguments_pass_unchanged) {
     char words[WORDS][40];
     const char *argv[WORDS + 3] = {"/usr/bin/printf", "%s\\0"};
-    struct csb__command c = {.argv = argv, .token = "csb-unit-args", .cwd = "/"};
+    struct csb__command c = {.argv = argv, .token = any_token(), .cwd = "/"};
     CSB__AUTORESULT r = {0};
 
     make_words(words);
@@ -138,7 +153,7 @@ START_TEST(status_is_the_programs) {
     for (int status = 0; status < 256; status += 17) {
         char script[32];
         const char *const argv[] = {"sh", "-c", script, NULL};
-        struct csb__command c = {.argv = argv, .token = "csb-unit-status"};
+        struct csb__command c = {.argv = argv, .token = any_token()};
         CSB__AUTORESULT r = {0};
 
         snprintf(script, sizeof(script), "exit %d", status);
@@ -155,14 +170,14 @@ START_TEST(a_signal_is_128_and_its_number) {
     for (size_t i = 0; i < 4; i++) {
         char script[32];
         const char *const argv[] = {"sh", "-c", script, NULL};
-        struct csb__command c = {.argv = argv, .token = "csb-unit-signal"};
+        struct csb__command c = {.argv = argv, .token = any_token()};
         CSB__AUTORESULT r = {0};
 
         snprintf(script, sizeof(script), "kill -%d $$", signals[i]);
         ck_assert_int_eq(run_command(&c, NULL, &r), 0);
         ck_assert_int_eq(r.signo, 0);
         ck_assert_int_eq(r.status, 128 + signals[i]);
-        ck_assert(!test_exists("/tmp/.csb-csb-unit-signal"));
+        ck_assert(!has_token_file(c.token));
     }
 }
 END_TEST
@@ -173,7 +188,7 @@ START_TEST(as_a_shell_says_it) {
     const char *const ok[] = {"true", NULL};
     const char *const none[] = {"no-such-program-anywhere", NULL};
     const char *const denied[] = {plain, NULL};
-    struct csb__command c = {.argv = ok, .cwd = "/no/such/dir", .token = "csb-unit-sh"};
+    struct csb__command c = {.argv = ok, .cwd = "/no/such/dir", .token = any_token()};
     CSB__AUTORESULT bad_cwd = {0};
     CSB__AUTORESULT not_found = {0};
     CSB__AUTORESULT not_executable = {0};
@@ -181,7 +196,7 @@ START_TEST(as_a_shell_says_it) {
     test_write(plain, "x", 0644);
     ck_assert_int_eq(run_command(&c, NULL, &bad_cwd), 0);
     ck_assert_int_eq(bad_cwd.status, 126);
-    ck_assert(!test_exists("/tmp/.csb-csb-unit-sh"));
+    ck_assert(!has_token_file(c.token));
     c.cwd = NULL;
     c.argv = none;
     ck_assert_int_eq(run_command(&c, NULL, &not_found), 0);
@@ -264,7 +279,7 @@ END_TEST
 /* A program that was to have a key must not run without it. */
 START_TEST(an_environment_that_was_lost) {
     const char *const argv[] = {"echo", "ran", NULL};
-    struct csb__command c = {.argv = argv, .stashed = true, .token = "csb-unit-lost"};
+    struct csb__command c = {.argv = argv, .stashed = true, .token = any_token()};
     CSB__AUTORESULT r = {0};
 
     ck_assert_int_eq(run_command(&c, NULL, &r), 0);

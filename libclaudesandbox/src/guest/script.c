@@ -61,6 +61,8 @@ static void inner_script(struct csb__strbuf *out, const struct csb__command *c) 
     if (c->token) {
         csb__strbuf_printf(out, "(umask 077; echo $$ >/tmp/.csb-%s); ", c->token);
     }
+    /* Ctrl-C on a terminal is the program's: the shell stays, to tell how that ended. */
+    csb__strbuf_puts(out, "trap : INT; ");
     for (const char *const *a = c->argv; *a; a++) {
         csb__shell_quote(out, *a);
         csb__strbuf_puts(out, " ");
