@@ -20,22 +20,29 @@ static void set_machine(csb_vm *vm, struct csb__machine *m) {
     *m = (struct csb__machine){0};
 }
 
-static void set_broken(csb_vm *vm, const char *why) {
+void csb__vm_set_broken(csb_vm *vm, const char *why) {
     struct csb__machine m = {.state = CSB_VM_BROKEN, .reason = strdup(why)};
 
     set_machine(vm, &m);
+}
+
+bool csb__vm_can_be_asked(csb_vm *vm) {
+    if (!vm->engine) {
+        csb__vm_set_broken(vm, "its engine is not part of this build");
+        return false;
+    }
+    if (!vm->record.complete) {
+        csb__vm_set_broken(vm, "it is being created, or its creation was interrupted");
+        return false;
+    }
+    return true;
 }
 
 int csb__vm_inspect(csb_vm *vm, csb_error **err) {
     CSB__AUTOMACHINE m = {0};
     int rc;
 
-    if (!vm->engine) {
-        set_broken(vm, "its engine is not part of this build");
-        return 0;
-    }
-    if (!vm->record.complete) {
-        set_broken(vm, "it is being created, or its creation was interrupted");
+    if (!csb__vm_can_be_asked(vm)) {
         return 0;
     }
     rc = vm->engine->inspect(env_of(vm), vm->record.spec.name, vm->record.engine_home, &m, err);
@@ -71,12 +78,12 @@ int csb__vm_new(csb_ctx *ctx, struct csb__record *record, csb_vm **ret, csb_erro
     rc = csb__vm_inspect(vm, &e);
     if (rc == CSB_ENOTFOUND) {
         /* Deleted behind our back. The handle is good for one thing: deleting the record. */
-        set_broken(vm, "its engine does not know it any more");
+        csb__vm_set_broken(vm, "its engine does not know it any more");
     } else if (rc == CSB_ECANCELED || rc == CSB_ENOMEM) {
         csb_vm_free(vm);
         return csb__error_propagate(err, CSB__STEAL(e));
     } else if (rc != 0) {
-        set_broken(vm, csb_error_message(e));
+        csb__vm_set_broken(vm, csb_error_message(e));
     }
     *ret = vm;
     return 0;

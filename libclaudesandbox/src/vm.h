@@ -14,6 +14,9 @@ struct csb_vm {
     struct csb__machine machine; /* as of the last call that asked */
 };
 
+void csb__vm_set_broken(csb_vm *vm, const char *why);
+/* False, and it is broken with the reason, when there is no engine that could tell of it. */
+bool csb__vm_can_be_asked(csb_vm *vm);
 /* Asks the engine; what can't be asked is broken. ENOTFOUND when the engine does not know it. */
 int csb__vm_inspect(csb_vm *vm, csb_error **err);
 

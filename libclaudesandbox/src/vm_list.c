@@ -12,12 +12,6 @@ struct csb_vm_list {
     size_t n;
 };
 
-static void set_broken(csb_vm *vm, const char *why) {
-    csb__machine_finish(&vm->machine);
-    vm->machine.state = CSB_VM_BROKEN;
-    vm->machine.reason = strdup(why);
-}
-
 static bool same_place(const csb_vm *a, const csb_vm *b) {
     return a->engine == b->engine && strcmp(a->record.engine_home, b->record.engine_home) == 0;
 }
@@ -38,10 +32,10 @@ static void take_answers(struct group *g, int rc, const char *message) {
             continue;
         }
         csb__machine_finish(&g->machines[i]);
-        set_broken(g->vms[i], rc != 0 ? message
-                              : g->codes[i] == CSB_ENOTFOUND
-                                  ? "its engine does not know it any more"
-                                  : csb_strerror(g->codes[i]));
+        csb__vm_set_broken(g->vms[i], rc != 0 ? message
+                                      : g->codes[i] == CSB_ENOTFOUND
+                                          ? "its engine does not know it any more"
+                                          : csb_strerror(g->codes[i]));
     }
 }
 
@@ -59,11 +53,7 @@ static int ask_group(struct csb__env *env, struct group *g, csb_error **err) {
 
 /* Into the group, unless it can't be asked. */
 static void take_vm(struct group *g, csb_vm *vm) {
-    if (!vm->engine) {
-        set_broken(vm, "its engine is not part of this build");
-    } else if (!vm->record.complete) {
-        set_broken(vm, "it is being created, or its creation was interrupted");
-    } else {
+    if (csb__vm_can_be_asked(vm)) {
         g->vms[g->n] = vm;
         g->names[g->n++] = vm->record.spec.name;
     }

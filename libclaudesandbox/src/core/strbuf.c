@@ -73,6 +73,16 @@ const char *csb__strbuf_text(const struct csb__strbuf *sb) {
     return sb->data ? sb->data : "";
 }
 
+const char *csb__strbuf_last_line(struct csb__strbuf *sb) {
+    char *nl;
+
+    while (sb->len > 0 && strchr("\r\n ", sb->data[sb->len - 1])) {
+        sb->data[--sb->len] = '\0';
+    }
+    nl = sb->len ? strrchr(sb->data, '\n') : NULL;
+    return nl ? nl + 1 : csb__strbuf_text(sb);
+}
+
 char *csb__strbuf_detach(struct csb__strbuf *sb) {
     char *text;
 

@@ -25,6 +25,8 @@ void csb__strbuf_printf(struct csb__strbuf *sb, const char *fmt, ...) CSB__PRINT
 void csb__strbuf_keep_tail(struct csb__strbuf *sb, size_t max);
 /* The text, "" when empty. */
 const char *csb__strbuf_text(const struct csb__strbuf *sb);
+/* The last line that says something, "" when none does; cuts off the blank ones behind it. */
+const char *csb__strbuf_last_line(struct csb__strbuf *sb);
 /* Hands the text to the caller; NULL when memory ran out. */
 char *csb__strbuf_detach(struct csb__strbuf *sb);
 void csb__strbuf_free(struct csb__strbuf *sb);

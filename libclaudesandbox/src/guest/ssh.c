@@ -25,20 +25,9 @@ static bool is_connected(const struct csb__door *door) {
     return fd >= 0;
 }
 
-/* The last line that says something. */
-static const char *last_line(struct csb__strbuf *text) {
-    char *line;
-
-    while (text->len > 0 && strchr("\r\n ", text->data[text->len - 1])) {
-        text->data[--text->len] = '\0';
-    }
-    line = text->len ? strrchr(text->data, '\n') : NULL;
-    return line ? line + 1 : csb__strbuf_text(text);
-}
-
 static int fail_ssh(struct csb__run_result *r, const char *what, csb_error **err) {
     csb__fail(err, CSB_EENGINE, "%s: %s", what,
-              r->errout.len ? last_line(&r->errout) : "ssh ended without a word");
+              r->errout.len ? csb__strbuf_last_line(&r->errout) : "ssh ended without a word");
     csb__error_set_child(err, r->status, csb__strbuf_text(&r->errout), r->errout.len);
     return CSB_EENGINE;
 }

@@ -105,17 +105,6 @@ static int find_recipe(struct csb__env *env, struct recipe *r, csb_error **err) 
     return 0;
 }
 
-/* The last line that says something, for a sentence. */
-static const char *last_words(struct csb__strbuf *text) {
-    char *line;
-
-    while (text->len > 0 && strchr("\r\n", text->data[text->len - 1])) {
-        text->data[--text->len] = '\0';
-    }
-    line = text->len ? strrchr(text->data, '\n') : NULL;
-    return line ? line + 1 : text->len ? text->data : "no reason given";
-}
-
 static int run_recipe(struct csb__env *env, const struct recipe *r, const char *flag,
                       const char *output, struct csb__run_result *result, csb_error **err) {
     const char *const argv[] = {r->script, "--helper", r->helper, flag, output, NULL};
@@ -127,7 +116,9 @@ static int run_recipe(struct csb__env *env, const struct recipe *r, const char *
     run.userdata = env;
     rc = csb__run(env, &run, result, err);
     if (rc == 0 && result->status != 0) {
-        rc = csb__fail(err, CSB_EENGINE, "%s", last_words(&result->errout));
+        const char *why = csb__strbuf_last_line(&result->errout);
+
+        rc = csb__fail(err, CSB_EENGINE, "%s", *why ? why : "no reason given");
         csb__error_set_child(err, result->status, NULL, 0);
     }
     return rc;
