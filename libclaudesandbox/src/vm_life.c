@@ -2,6 +2,7 @@
 /* What happens to a machine that is there: start, stop, delete. One at a time, by its lock. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/lock.h"
@@ -68,8 +69,9 @@ static int check_mounts(const struct csb__spec *spec, csb_error **err) {
     for (size_t i = 0; i < spec->n_mounts; i++) {
         const char *path = spec->mounts[i].host_path;
         CSB__AUTOFREE char *real = realpath(path, NULL);
+        struct stat st;
 
-        if (!real) {
+        if (!real || stat(real, &st) != 0 || !S_ISDIR(st.st_mode)) {
             csb__fail(err, CSB_ESTATE, "%s is no directory any more", path);
             csb__error_set_hint(err, "claude-sandbox delete %s", spec->name);
             return CSB_ESTATE;

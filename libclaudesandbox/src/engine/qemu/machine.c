@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "core/json.h"
 #include "core/path.h"
@@ -145,19 +144,6 @@ static int prepare(struct csb__env *env, struct csb__instance *i, const struct c
     return rc == 0 ? csb__qmp_execute(&q, "cont", NULL, NULL, err) : rc;
 }
 
-/* A share whose directory is gone would make QEMU's own words the error. */
-static int check_shares(const struct csb__spec *spec, csb_error **err) {
-    for (size_t m = 0; m < spec->n_mounts; m++) {
-        struct stat st;
-
-        if (stat(spec->mounts[m].host_path, &st) != 0 || !S_ISDIR(st.st_mode)) {
-            return csb__fail(err, CSB_ESTATE, "the directory %s is gone",
-                             spec->mounts[m].host_path);
-        }
-    }
-    return 0;
-}
-
 static void remove_sockets(const struct csb__instance *i) {
     static const char *const names[] = {"qmp", "control", "ssh"};
 
@@ -187,10 +173,7 @@ int csb__machine_start(struct csb__env *env, struct csb__instance *i, const stru
     int rc;
 
     forget_last_run(i);
-    rc = check_shares(spec, err);
-    if (rc == 0) {
-        rc = csb__image_load(i->image, &image, err);
-    }
+    rc = csb__image_load(i->image, &image, err);
     if (rc == 0) {
         rc = csb__mkdirs(i->run_dir, err);
     }
