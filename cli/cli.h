@@ -15,6 +15,7 @@ struct cli_options {
     const char *clone_from;
     const char *template;
     const char *settings;
+    const char *settings_mode;
     const char *engine;
     const char *cpus;
     const char *mem;

@@ -49,6 +49,16 @@ static int parse_sizes(const struct cli_options *o, csb_vm_options *v) {
     return status;
 }
 
+static int parse_settings_mode(const struct cli_options *o, csb_vm_options *v) {
+    const char *text = or_env(o->settings_mode, "CLAUDE_SANDBOX_SETTINGS_MODE");
+
+    if (text && strcmp(text, "rw") != 0 && strcmp(text, "ro") != 0) {
+        return cli_usage_error("--settings-mode %s: neither rw nor ro", text);
+    }
+    v->settings_mode = text && strcmp(text, "ro") == 0 ? CSB_SETTINGS_RO : CSB_SETTINGS_RW;
+    return -1;
+}
+
 static int make(csb_ctx *ctx, const struct cli_options *o, const csb_vm_options *v, csb_vm **ret,
                 csb_error **err) {
     const char *base = or_env(o->clone_from, "CLAUDE_SANDBOX_BASE_VM");
@@ -60,23 +70,45 @@ static int make(csb_ctx *ctx, const struct cli_options *o, const csb_vm_options 
     return csb_vm_create(ctx, template, v, ret, err);
 }
 
-/* A machine that is there keeps what it was made with; who asks for something else is told. */
-static void say_what_is_kept(const csb_vm *vm, const struct cli_options *o,
-                             const csb_vm_options *v) {
+/* How a machine came to be can't be changed afterwards: who asks for something else is told. */
+static void say_what_is_kept(const csb_vm *vm, const struct cli_options *o) {
     char text[512];
-    bool differs = (v->cpus && v->cpus != csb_vm_cpus(vm)) ||
-                   (v->memory_bytes && v->memory_bytes != csb_vm_memory_bytes(vm)) ||
-                   (v->disk_bytes && v->disk_bytes != csb_vm_disk_bytes(vm)) || o->template ||
-                   o->clone_from || o->settings ||
-                   (o->engine && strcmp(o->engine, csb_vm_engine(vm)) != 0);
 
-    if (differs) {
+    if (o->template || o->clone_from || (o->engine && strcmp(o->engine, csb_vm_engine(vm)) != 0)) {
         snprintf(text, sizeof(text),
-                 "%s exists: --cpus, --mem, --disk, --engine, --template, "
-                 "--clone-from and --settings are for new VMs and change nothing here",
+                 "%s exists: --engine, --template and --clone-from are for new VMs and change "
+                 "nothing here",
                  csb_vm_name(vm));
         cli_print_safe(text);
     }
+}
+
+/* The defaults are for new machines; one that is there changes by what is said on the command line. */
+static int change(csb_vm *vm, const struct cli_options *o, const csb_vm_options *v,
+                  csb_error **err) {
+    csb_vm_options changes = CSB_VM_OPTIONS_INIT;
+    char text[512];
+    int later = 0;
+    int rc;
+
+    say_what_is_kept(vm, o);
+    changes.cpus = v->cpus;
+    changes.memory_bytes = v->memory_bytes;
+    changes.disk_bytes = v->disk_bytes;
+    changes.settings_dir = o->settings;
+    changes.settings_mode = o->settings_mode ? v->settings_mode : 0;
+    if (!changes.cpus && !changes.memory_bytes && !changes.disk_bytes && !changes.settings_dir &&
+        !changes.settings_mode) {
+        return 0;
+    }
+    rc = csb_vm_configure(vm, &changes, &later, err);
+    if (rc == 0 && later) {
+        snprintf(text, sizeof(text),
+                 "%s is running and changes when it is started the next time: claude-sandbox stop",
+                 csb_vm_name(vm));
+        cli_print_safe(text);
+    }
+    return rc;
 }
 
 /* What was asked for is settled before anything is made or started. */
@@ -84,10 +116,14 @@ static int open_or_make(csb_ctx *ctx, const struct cli_options *o, csb_vm_option
                         csb_error **err) {
     int rc = csb_vm_for_project(ctx, v->project_dir, ret, err);
 
-    if (rc != CSB_ENOTFOUND) {
-        if (rc == 0) {
-            say_what_is_kept(*ret, o, v);
+    if (rc == 0) {
+        rc = change(*ret, o, v, err);
+        if (rc != 0) {
+            csb_vm_free(*ret);
         }
+        return rc;
+    }
+    if (rc != CSB_ENOTFOUND) {
         return rc;
     }
     csb_error_free(*err);
@@ -115,6 +151,9 @@ int cli_ensure_running(csb_ctx *ctx, const struct cli_options *o, csb_vm **ret) 
     int status = parse_sizes(o, &v);
     int rc;
 
+    if (status < 0) {
+        status = parse_settings_mode(o, &v);
+    }
     if (status < 0 && o->ports) {
         v.ports = ports;
         status = cli_parse_ports(o->ports, ports, PORTS_MAX, &v.n_ports);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/lock.h"
 #include "core/path.h"
 #include "model/vm_name.h"
 #include "store.h"
@@ -48,6 +49,20 @@ int csb__vm_inspect(csb_vm *vm, csb_error **err) {
     rc = vm->engine->inspect(env_of(vm), vm->record.spec.name, vm->record.engine_home, &m, err);
     if (rc == 0) {
         set_machine(vm, &m);
+    }
+    return rc;
+}
+
+int csb__vm_lock(csb_vm *vm, const char *what, int *fd, csb_error **err) {
+    struct csb__record fresh = {0};
+    int rc = csb__lock(env_of(vm), vm->record.spec.name, what, fd, err);
+
+    if (rc == 0) {
+        rc = csb__store_load(env_of(vm), vm->record.spec.name, &fresh, err);
+    }
+    if (rc == 0) {
+        csb__record_finish(&vm->record);
+        vm->record = fresh;
     }
     return rc;
 }

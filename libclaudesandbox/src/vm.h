@@ -23,6 +23,13 @@ int csb__vm_inspect(csb_vm *vm, csb_error **err);
 /* ESTATE, with the command that helps, unless it ran when last asked. */
 int csb__vm_require_running(const csb_vm *vm, csb_error **err);
 
+/* The machine's lock, and the record as it is now that nobody else changes it. `what` is told to
+ * whoever has to wait. */
+int csb__vm_lock(csb_vm *vm, const char *what, int *fd, csb_error **err);
+
+/* vm_change.c: makes a machine that does not run what was asked for since. With its lock. */
+int csb__vm_apply_changes(csb_vm *vm, csb_error **err);
+
 /* A handle of a record, which it takes over in either case; asks the engine. */
 int csb__vm_new(csb_ctx *ctx, struct csb__record *record, csb_vm **ret, csb_error **err);
 

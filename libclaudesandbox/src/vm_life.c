@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/lock.h"
 #include "core/path.h"
 #include "guest/forward.h"
 #include "guest/setup.h"
@@ -21,21 +20,6 @@
 
 static struct csb__env *env_of(const csb_vm *vm) {
     return &vm->ctx->env;
-}
-
-/* The machine's lock, and the record as it is now that nobody else changes it. */
-static int lock(csb_vm *vm, const char *what, int *fd, csb_error **err) {
-    struct csb__record fresh = {0};
-    int rc = csb__lock(env_of(vm), vm->record.spec.name, what, fd, err);
-
-    if (rc == 0) {
-        rc = csb__store_load(env_of(vm), vm->record.spec.name, &fresh, err);
-    }
-    if (rc == 0) {
-        csb__record_finish(&vm->record);
-        vm->record = fresh;
-    }
-    return rc;
 }
 
 /* A machine that did not come up: the end of its console says why, more often than not. */
@@ -123,7 +107,7 @@ int csb_vm_start(csb_vm *vm, csb_error **err) {
     int rc;
 
     csb__env_begin(env_of(vm), START_TIMEOUT_MS);
-    rc = lock(vm, "starting this VM", &fd, err);
+    rc = csb__vm_lock(vm, "starting this VM", &fd, err);
     if (rc == 0) {
         rc = csb__vm_inspect(vm, err);
     }
@@ -137,6 +121,10 @@ int csb_vm_start(csb_vm *vm, csb_error **err) {
     }
     was_running = vm->machine.state == CSB_VM_RUNNING;
     if (!was_running) {
+        rc = csb__vm_apply_changes(vm, err);
+        if (rc != 0) {
+            return rc;
+        }
         /* Said before the minutes that a boot may take. */
         rc = csb__ports_check_free(vm->record.spec.ports, vm->record.spec.n_ports, NULL, 0, err);
         if (rc != 0) {
@@ -155,47 +143,6 @@ int csb_vm_start(csb_vm *vm, csb_error **err) {
     }
     csb__error_prepend(&e, "starting %s", csb_vm_name(vm));
     return csb__error_propagate(err, CSB__STEAL(e));
-}
-
-/* Ports that are open, as far as they were recorded, are ours. */
-static int set_ports_locked(csb_vm *vm, const csb_port *ports, size_t n, csb_error **err) {
-    struct csb__env *env = env_of(vm);
-    struct csb__spec *spec = &vm->record.spec;
-    struct csb__spec next = {0};
-    bool running = vm->machine.state == CSB_VM_RUNNING;
-    int rc = csb__vm_options_ports(&next, ports, n, err);
-
-    if (rc == 0 && !csb__ports_equal(next.ports, next.n_ports, spec->ports, spec->n_ports)) {
-        rc = csb__ports_check_free(next.ports, next.n_ports, running ? spec->ports : NULL,
-                                   running ? spec->n_ports : 0, err);
-        if (rc == 0 && running) {
-            rc = csb__ssh_connect(env, &vm->machine.door, err);
-            csb__forwards_close(env, &vm->machine.door, spec->ports, spec->n_ports);
-        }
-        if (rc == 0) {
-            rc = csb__spec_set_ports(spec, next.ports, next.n_ports, err);
-        }
-        if (rc == 0) {
-            rc = csb__store_save(env, &vm->record, err);
-        }
-        if (rc == 0 && running) {
-            rc = csb__forwards_open(env, &vm->machine.door, spec->ports, spec->n_ports, err);
-        }
-    }
-    csb__spec_finish(&next);
-    return rc;
-}
-
-int csb_vm_set_ports(csb_vm *vm, const csb_port *ports, size_t n_ports, csb_error **err) {
-    CSB__AUTOCLOSE int fd = -1;
-    int rc;
-
-    csb__env_begin(env_of(vm), STOP_TIMEOUT_MS);
-    rc = lock(vm, "starting or stopping this VM", &fd, err);
-    if (rc == 0) {
-        rc = csb__vm_inspect(vm, err);
-    }
-    return rc == 0 ? set_ports_locked(vm, ports, n_ports, err) : rc;
 }
 
 static int stop_locked(csb_vm *vm, unsigned flags, csb_error **err) {
@@ -227,7 +174,7 @@ int csb_vm_stop(csb_vm *vm, unsigned flags, csb_error **err) {
         return csb__fail(err, CSB_EINVAL, "unknown flags");
     }
     csb__env_begin(env_of(vm), STOP_TIMEOUT_MS);
-    rc = lock(vm, "starting or stopping this VM", &fd, err);
+    rc = csb__vm_lock(vm, "starting or stopping this VM", &fd, err);
     return rc == 0 ? stop_locked(vm, flags, err) : rc;
 }
 
@@ -271,6 +218,6 @@ int csb_vm_delete(csb_vm *vm, unsigned flags, csb_error **err) {
         return csb__fail(err, CSB_EINVAL, "unknown flags");
     }
     csb__env_begin(env_of(vm), STOP_TIMEOUT_MS);
-    rc = lock(vm, "starting or stopping this VM", &fd, err);
+    rc = csb__vm_lock(vm, "starting or stopping this VM", &fd, err);
     return rc == 0 ? delete_locked(vm, flags, err) : rc;
 }

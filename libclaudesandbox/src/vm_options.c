@@ -92,20 +92,6 @@ static int add(struct csb__env *env, struct csb__spec *spec, const csb_mount *m,
     return rc;
 }
 
-/* The settings directory is ours to make, and lies in our state directory by default, where
- * nothing else may be shared from. */
-static int add_settings(struct csb__spec *spec, const char *dir, csb_error **err) {
-    int rc = csb__mkdirs(dir, err);
-
-    if (rc == 0) {
-        rc = resolve_dir(dir, &spec->settings_dir, err);
-    }
-    if (rc == 0) {
-        rc = csb__spec_add_mount(spec, spec->settings_dir, CSB__SETTINGS_GUEST_PATH, true, err);
-    }
-    return rc;
-}
-
 /* Either a directory inside the state directory that is there for the purpose, or like any other. */
 static int check_settings(struct csb__env *env, const char *dir, csb_error **err) {
     CSB__AUTOFREE char *own = csb__path_join(env->state_dir, ".claude");
@@ -121,6 +107,36 @@ static int check_settings(struct csb__env *env, const char *dir, csb_error **err
     return check_host(env, real ? real : absolute, false, err);
 }
 
+/* The settings directory is ours to make, and lies in our state directory by default, where nothing
+ * else may be shared from. Checked again when it is there: only then its real path is known. */
+static int resolve_settings(struct csb__env *env, const char *dir, char **ret, csb_error **err) {
+    int rc = check_settings(env, dir, err);
+
+    if (rc == 0) {
+        rc = csb__mkdirs(dir, err);
+    }
+    if (rc == 0) {
+        rc = resolve_dir(dir, ret, err);
+    }
+    return rc == 0 ? check_settings(env, *ret, err) : rc;
+}
+
+static int check_mode(int mode, csb_error **err) {
+    return mode == 0 || mode == CSB_SETTINGS_RW || mode == CSB_SETTINGS_RO
+               ? 0
+               : csb__fail(err, CSB_EINVAL, "%d is no mode of a settings directory", mode);
+}
+
+int csb__vm_options_changes(struct csb__env *env, const csb_vm_options *o, char **dir,
+                            csb_error **err) {
+    int rc = csb__spec_check_sizes(o->cpus, o->memory_bytes, o->disk_bytes, err);
+
+    if (rc == 0) {
+        rc = check_mode(o->settings_mode, err);
+    }
+    return rc == 0 && o->settings_dir ? resolve_settings(env, o->settings_dir, dir, err) : rc;
+}
+
 static int resolve_mounts(struct csb__env *env, const csb_vm_options *o, struct csb__spec *spec,
                           csb_error **err) {
     csb_mount project = {o->project_dir, NULL, 1};
@@ -129,15 +145,12 @@ static int resolve_mounts(struct csb__env *env, const csb_vm_options *o, struct 
     if (o->project_dir) {
         rc = add(env, spec, &project, o->flags & CSB_VM_FORCE_MOUNT, &spec->project_dir, err);
     }
-    if (rc == 0 && o->settings_dir) {
-        rc = check_settings(env, o->settings_dir, err);
-        if (rc == 0) {
-            rc = add_settings(spec, o->settings_dir, err);
-        }
-        /* Again, now that it is there: only then the real path is known for sure. */
-        if (rc == 0) {
-            rc = check_settings(env, spec->settings_dir, err);
-        }
+    if (rc == 0) {
+        rc = csb__vm_options_changes(env, o, &spec->settings_dir, err);
+    }
+    if (rc == 0 && spec->settings_dir) {
+        rc = csb__spec_add_mount(spec, spec->settings_dir, CSB__SETTINGS_GUEST_PATH,
+                                 o->settings_mode != CSB_SETTINGS_RO, err);
     }
     for (size_t i = 0; rc == 0 && i < o->n_mounts; i++) {
         rc = add(env, spec, &o->mounts[i], false, NULL, err);
@@ -172,9 +185,6 @@ int csb__vm_options_resolve(struct csb__env *env, const csb_vm_options *opts, st
     }
     if (rc == 0 && o.name && !csb__vm_name_valid(o.name)) {
         rc = csb__fail(err, CSB_EINVAL, "\"%s\" is not a name for a machine", o.name);
-    }
-    if (rc == 0) {
-        rc = csb__spec_check_sizes(o.cpus, o.memory_bytes, o.disk_bytes, err);
     }
     if (rc == 0) {
         rc = resolve_mounts(env, &o, ret, err);

@@ -12,6 +12,11 @@
 int csb__vm_options_resolve(struct csb__env *env, const csb_vm_options *opts, struct csb__spec *ret,
                             csb_error **err);
 
+/* Whether the sizes and the settings of options can be; the settings directory is made, and *dir is
+ * its real path then, to be freed (NULL: none is given). */
+int csb__vm_options_changes(struct csb__env *env, const csb_vm_options *o, char **dir,
+                            csb_error **err);
+
 /* The same for ports alone. */
 int csb__vm_options_ports(struct csb__spec *spec, const csb_port *ports, size_t n, csb_error **err);
 

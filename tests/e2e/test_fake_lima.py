@@ -210,6 +210,86 @@ def test_clone(lab: FakeLab) -> None:
     assert [m["location"] for m in shared] == [str(project), str(lab.state / ".claude")]
 
 
+# ---- a machine that is there, and becomes different ---------------------------------------------------------
+
+def lima_config(lab: FakeLab, name: str) -> dict:
+    return json.loads((lab.lima_home / name / "lima.yaml").read_text())
+
+
+def test_sizes_change_a_stopped_vm(lab: FakeLab) -> None:
+    project = lab.project()
+    lab.foreign(BASE)
+    lab.run("-d", project, "-c", BASE, "--cpus", "2", "shell", "--", "true").expect(0)
+    lab.run("-d", project, "stop").expect(0)
+    ran = lab.run("-d", project, "--cpus", "3", "--mem", "3GiB", "shell", "--", "true").expect(0)
+    assert "started the next time" not in ran.err
+    row = lab.row(project)
+    assert (row.state, row.cpus, row.memory) == ("running", "3", "3GiB")
+    assert [m["location"] for m in lima_config(lab, row.name)["mounts"]] == [str(project), str(lab.state / ".claude")]
+
+
+def test_sizes_of_a_running_vm_wait_for_its_next_start(lab: FakeLab) -> None:
+    project = lab.project()
+    lab.foreign(BASE)
+    lab.run("-d", project, "-c", BASE, "--cpus", "2", "shell", "--", "true").expect(0)
+    lab.run("-d", project, "--cpus", "4", "shell", "--", "true").expect(0, "when it is started the next time")
+    assert lab.row(project).cpus == "2" and not lab.calls("edit")
+    lab.run("-d", project, "shell", "--", "true").expect(0)
+    lab.run("-d", project, "stop").expect(0)
+    lab.run("-d", project, "shell", "--", "true").expect(0)
+    assert lab.row(project).cpus == "4" and len(lab.calls("edit")) == 1
+    # Asked for once, done once.
+    lab.run("-d", project, "stop").expect(0)
+    lab.run("-d", project, "--cpus", "4", "shell", "--", "true").expect(0)
+    assert len(lab.calls("edit")) == 1
+
+
+def test_settings_move_and_become_read_only(lab: FakeLab) -> None:
+    project = lab.project()
+    other = project.parent / "other settings"
+    lab.foreign(BASE)
+    lab.run("-d", project, "-c", BASE, "shell", "--", "true").expect(0)
+    lab.run("-d", project, "-s", other, "--settings-mode", "ro", "shell", "--", "true").expect(0, "next time")
+    lab.run("-d", project, "stop").expect(0)
+    lab.run("-d", project, "shell", "--", "true").expect(0)
+    mounts = lima_config(lab, lab.row(project).name)["mounts"]
+    assert [(m["location"], m["writable"]) for m in mounts] == [(str(project), True), (str(other), False)]
+    # What is not said again stays.
+    lab.run("-d", project, "stop").expect(0)
+    lab.run("-d", project, "--cpus", "3", "shell", "--", "true").expect(0)
+    assert lima_config(lab, lab.row(project).name)["mounts"] == mounts
+
+
+def test_settings_mode_of_a_new_vm(lab: FakeLab) -> None:
+    project = lab.project()
+    lab.foreign(BASE)
+    lab.run("-d", project, "-c", BASE, "--settings-mode", "read", "shell").expect(USAGE, "--settings-mode read: ")
+    lab.run("-d", project, "-c", BASE, "--settings-mode", "ro", "shell", "--", "true").expect(0)
+    assert [m["writable"] for m in lima_config(lab, lab.row(project).name)["mounts"]] == [True, False]
+
+
+def test_what_cant_be_changed_is_refused_at_once(lab: FakeLab) -> None:
+    project = lab.project()
+    lab.foreign(BASE)
+    lab.run("-d", project, "-c", BASE, "shell", "--", "true").expect(0)
+    lab.run("-d", project, "--disk", "5GiB", "shell", "--", "true").expect(USAGE, "smaller")
+    lab.run("-d", project, "-s", project / "inside", "shell", "--", "true").expect(USAGE, "one contains the other")
+    lab.run("-d", project, "stop").expect(0)
+    lab.run("-d", project, "shell", "--", "true").expect(0)
+    assert not lab.calls("edit")
+
+
+def test_a_change_that_lima_refuses_is_forgotten(lab: FakeLab) -> None:
+    project = lab.project()
+    lab.foreign(BASE)
+    lab.run("-d", project, "-c", BASE, "shell", "--", "true").expect(0)
+    lab.run("-d", project, "stop").expect(0)
+    lab.faults({"verb": "edit", "times": 1, "exit": 1, "stderr": "not to our liking\\n"})
+    lab.run("-d", project, "--cpus", "3", "shell", "--", "true").expect(FAILED, "stays as it was")
+    assert lab.row(project).state == "stopped"
+    lab.run("-d", project, "shell", "--", "true").expect(0)
+
+
 def test_base_is_missing(lab: FakeLab) -> None:
     lab.run("-d", lab.project(), "-c", "nobody").expect(FAILED, "nobody", "try: ")
     lab.nothing_is_left()

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fake_vm.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "store.h"
@@ -11,6 +12,8 @@ int fake_start_rc;
 int fake_stop_rc;
 int fake_remove_rc;
 int fake_inspect_rc;
+int fake_configure_rc;
+char fake_configured[256];
 unsigned fake_stop_flags;
 
 static char *control_path;
@@ -34,6 +37,19 @@ static int start(struct csb__env *env, const struct csb__spec *spec, const char 
         fake_state = CSB_VM_RUNNING;
     }
     return answer(fake_start_rc, "start", err);
+}
+
+static int configure(struct csb__env *env, const struct csb__spec *spec, const char *home,
+                     csb_error **err) {
+    const struct csb__mount *settings = csb__spec_settings(spec);
+
+    (void)env;
+    ck_assert_str_eq(home, "/engine/home");
+    note("configure");
+    snprintf(fake_configured, sizeof(fake_configured), "%d %llu %llu %s %s", spec->cpus,
+             (unsigned long long)spec->memory, (unsigned long long)spec->disk,
+             settings ? "settings" : "-", settings && settings->writable ? "rw" : "ro");
+    return answer(fake_configure_rc, "configure", err);
 }
 
 static int stop(struct csb__env *env, const char *name, const char *home, unsigned flags,
@@ -84,6 +100,7 @@ static void console(struct csb__env *env, const char *name, const char *home,
 
 static const struct csb__engine engine = {
     .name = "fake",
+    .configure = configure,
     .start = start,
     .stop = stop,
     .remove = remove_it,
@@ -111,7 +128,8 @@ void fake_vm_make(struct fake_vm *f, const struct test_answer *answers, size_t n
     ck_assert_int_eq(csb__store_save(&f->ctx.env, r, NULL), 0);
     fake_calls[0] = '\0';
     fake_state = CSB_VM_STOPPED;
-    fake_start_rc = fake_stop_rc = fake_remove_rc = fake_inspect_rc = 0;
+    fake_start_rc = fake_stop_rc = fake_remove_rc = fake_inspect_rc = fake_configure_rc = 0;
+    fake_configured[0] = '\0';
     fake_stop_flags = 0;
 }
 

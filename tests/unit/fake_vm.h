@@ -29,7 +29,10 @@ extern int fake_start_rc;
 extern int fake_stop_rc;
 extern int fake_remove_rc;
 extern int fake_inspect_rc;
+extern int fake_configure_rc;
 extern unsigned fake_stop_flags;
+/* What it was configured with last, in a line. */
+extern char fake_configured[256];
 
 /* A stopped machine "web" with its record in the store. */
 void fake_vm_make(struct fake_vm *f, const struct test_answer *answers, size_t n);

@@ -164,6 +164,27 @@ START_TEST(one_is_cloned) {
 }
 END_TEST
 
+START_TEST(one_becomes_bigger) {
+    AUTOPLACE p;
+    CSB__AUTOINSTANCE i = {0};
+    CSB__AUTOERROR csb_error *small = NULL;
+    struct csb__spec spec = {.name = (char *)"base", .cpus = 7, .disk = 60 * GIB};
+
+    place_make(&p, NULL, 0);
+    put_base(&p);
+    ck_assert_int_eq(csb__qemu_configure(&p.env, &spec, "", NULL), 0);
+    ck_assert_int_eq(csb__instance_load(&p.env, "base", &i, NULL), 0);
+    ck_assert_int_eq(i.cpus, 7);
+    ck_assert_uint_eq(i.memory, 2 * GIB);
+    ck_assert_uint_eq(i.disk, 60 * GIB);
+    ck_assert_uint_eq(p.runner.n_calls, 1);
+    ck_assert(test_has_words(&p.runner.calls[0].argv, "qemu-img", "resize", NULL));
+    spec.disk = 50 * GIB;
+    ck_assert_int_eq(csb__qemu_configure(&p.env, &spec, "", &small), CSB_EINVAL);
+    test_check_error(small, CSB_EINVAL, "60GiB");
+}
+END_TEST
+
 START_TEST(what_cannot_be_cloned) {
     AUTOPLACE p;
     CSB__AUTOERROR csb_error *none = NULL;
@@ -211,6 +232,7 @@ Suite *qemu_make_suite(void) {
     tcase_add_test(tc, somebody_elses_files_stay);
     tcase_add_test(tc, templates_ask_for_too_much);
     tcase_add_test(tc, one_is_cloned);
+    tcase_add_test(tc, one_becomes_bigger);
     tcase_add_test(tc, what_cannot_be_cloned);
     tcase_add_test(tc, removal_takes_all_and_half);
     return s;

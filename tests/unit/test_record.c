@@ -19,6 +19,11 @@ static void fill(struct csb__record *r) {
                  .cpus = 3,
                  .memory = UINT64_C(1) << 40,
                  .disk = UINT64_C(1) << 45},
+        .changes = {.cpus = 5,
+                    .memory = UINT64_C(1) << 33,
+                    .disk = UINT64_C(1) << 46,
+                    .settings_dir = strdup("/home/u/t"),
+                    .settings_mode = 2},
     };
     ck_assert_int_eq(csb__spec_add_mount(&r->spec, "/home/u/web", "/home/u/web", true, NULL), 0);
     ck_assert_int_eq(
@@ -62,6 +67,11 @@ START_TEST(what_is_written_is_read) {
     ck_assert(b.spec.mounts[0].writable);
     ck_assert_str_eq(b.spec.mounts[1].guest_path, "/mnt/claude-settings");
     ck_assert(!b.spec.mounts[1].writable);
+    ck_assert_int_eq(b.changes.cpus, 5);
+    ck_assert_uint_eq(b.changes.memory, a.changes.memory);
+    ck_assert_uint_eq(b.changes.disk, a.changes.disk);
+    ck_assert_str_eq(b.changes.settings_dir, "/home/u/t");
+    ck_assert_int_eq(b.changes.settings_mode, 2);
     again = csb__record_format(&b);
     ck_assert_str_eq(again, text);
 }
@@ -189,6 +199,12 @@ START_TEST(wrong_members_are_refused) {
         {"mounts", "[{\"host\": \"/a\", \"guest\": \"/a/../etc\", \"writable\": true}]"},
         {"mounts", "[{\"host\": \"/a\", \"guest\": \"/a\", \"writable\": \"no\"}]"},
         {"mounts", "[{\"host\": \"/a\", \"guest\": \"/a\"}]"},
+        {"changes", "[]"},
+        {"changes", "{\"cpus\": -1}"},
+        {"changes", "{\"disk\": -1}"},
+        {"changes", "{\"settings_dir\": \"here\"}"},
+        {"changes", "{\"settings_dir\": 1}"},
+        {"changes", "{\"settings_mode\": 3}"},
     };
 
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {

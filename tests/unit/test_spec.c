@@ -171,6 +171,31 @@ START_TEST(mounts_are_copied_and_counted) {
 }
 END_TEST
 
+START_TEST(settings_change_places) {
+    CSB__AUTOSPEC spec = {.name = strdup("web")};
+    CSB__AUTOSPEC copy = {0};
+    struct csb__changes move = {.cpus = 3, .settings_dir = (char *)"/t", .settings_mode = 2};
+    struct csb__changes back = {.settings_mode = 1};
+    struct csb__changes inside = {.settings_dir = (char *)"/p/s"};
+
+    ck_assert_int_eq(csb__spec_add_mount(&spec, "/p", "/p", true, NULL), 0);
+    /* Rights without a directory mean nothing. */
+    ck_assert_int_eq(csb__spec_change(&spec, &back, NULL), CSB_EINVAL);
+    ck_assert_int_eq(csb__spec_change(&spec, &move, NULL), 0);
+    ck_assert_int_eq(spec.cpus, 3);
+    ck_assert_str_eq(spec.settings_dir, "/t");
+    ck_assert_uint_eq(spec.n_mounts, 2);
+    ck_assert_ptr_eq(csb__spec_settings(&spec), &spec.mounts[1]);
+    ck_assert_str_eq(spec.mounts[1].host_path, "/t");
+    ck_assert(!spec.mounts[1].writable);
+    ck_assert_int_eq(csb__spec_copy(&spec, &copy, NULL), 0);
+    ck_assert_int_eq(csb__spec_change(&copy, &back, NULL), 0);
+    ck_assert(csb__spec_settings(&copy)->writable && !csb__spec_settings(&spec)->writable);
+    ck_assert_uint_eq(copy.n_mounts, 2);
+    ck_assert_int_eq(csb__spec_change(&copy, &inside, NULL), CSB_EINVAL);
+}
+END_TEST
+
 Suite *spec_suite(void);
 Suite *spec_suite(void) {
     Suite *s = suite_create("spec");
@@ -182,5 +207,6 @@ Suite *spec_suite(void) {
     tcase_add_test(tc, forcing_is_suggested_for_home_only);
     tcase_add_test(tc, where_in_a_guest);
     tcase_add_test(tc, mounts_are_copied_and_counted);
+    tcase_add_test(tc, settings_change_places);
     return s;
 }

@@ -33,11 +33,14 @@ enum {
     CSB_VM_FORCE_MOUNT = 1 << 0 /* lets project_dir be the home directory */
 };
 
+/* Whether a VM may write its settings directory; the host enforces it. */
+enum { CSB_SETTINGS_RW = 1, CSB_SETTINGS_RO = 2 };
+
 typedef struct csb_vm_options {
     size_t size;              /* sizeof(csb_vm_options); CSB_VM_OPTIONS_INIT sets it */
     const char *name;         /* NULL: made from project_dir */
     const char *project_dir;  /* mounted writable at the same path; NULL: none, name is needed */
-    const char *settings_dir; /* Claude's settings, mounted writable; NULL: none */
+    const char *settings_dir; /* Claude's settings, see settings_mode; NULL: none */
     int cpus;                 /* 0: the template's or a default that fits the machine */
     uint64_t memory_bytes;    /* 0: likewise */
     uint64_t disk_bytes;      /* 0: likewise */
@@ -46,10 +49,11 @@ typedef struct csb_vm_options {
     unsigned flags;        /* CSB_VM_FORCE_MOUNT */
     const csb_port *ports; /* n_ports of them */
     size_t n_ports;
+    int settings_mode; /* CSB_SETTINGS_...; 0: CSB_SETTINGS_RW */
 } csb_vm_options;
 
 #define CSB_VM_OPTIONS_INIT                                                                        \
-    { sizeof(csb_vm_options), NULL, NULL, NULL, 0, 0, 0, NULL, 0, 0, NULL, 0 }
+    { sizeof(csb_vm_options), NULL, NULL, NULL, 0, 0, 0, NULL, 0, 0, NULL, 0, 0 }
 
 /*
  * Reads a size as people write it: "4GiB", "512M", "1.5G", "2147483648". Units are powers of 1024.
@@ -143,6 +147,22 @@ CSB_API int csb_vm_start(csb_vm *vm, csb_error **err);
  * CSB_ECANCELED, CSB_ESYSTEM, CSB_ENOMEM.  Blocks.  Since: 0.1
  */
 CSB_API int csb_vm_set_ports(csb_vm *vm, const csb_port *ports, size_t n_ports, csb_error **err);
+
+/*
+ * Changes what a machine is: its cpus, memory_bytes, disk_bytes, settings_dir and settings_mode. What
+ * is 0 or NULL stays as it is. It takes effect when the machine is started the next time, and is
+ * remembered until then; a second call adds to the first.
+ *
+ * opts: the other members must be as CSB_VM_OPTIONS_INIT has them.
+ * ret_later: 1 when the machine runs and goes on as it was until it is stopped and started, else 0;
+ * may be NULL.
+ *
+ * Errors: CSB_EINVAL (sizes or a directory that can't be; a disk smaller than it is), CSB_EBUSY,
+ * CSB_EENGINE, CSB_ENOTFOUND, CSB_ETIMEOUT, CSB_ECANCELED, CSB_ESYSTEM, CSB_ENOMEM; nothing is
+ * changed then. May wait for whoever works on the machine.  Since: 0.1
+ */
+CSB_API int csb_vm_configure(csb_vm *vm, const csb_vm_options *opts, int *ret_later,
+                             csb_error **err);
 
 enum {
     CSB_STOP_FORCE = 1 << 0 /* pull the plug instead of shutting down */

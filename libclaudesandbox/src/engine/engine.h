@@ -59,6 +59,10 @@ struct csb__engine {
                   const struct csb__source *source, csb_error **err);
     int (*clone)(struct csb__env *env, const struct csb__spec *spec,
                  const struct csb__source *source, csb_error **err);
+    /* Makes a stopped machine what the spec says by now: sizes that are not 0, and mounts. All or
+     * nothing. */
+    int (*configure)(struct csb__env *env, const struct csb__spec *spec, const char *home,
+                     csb_error **err);
     /* Returns when sshd can be expected to answer; fine when it runs already. `home` as recorded,
      * here and below. */
     int (*start)(struct csb__env *env, const struct csb__spec *spec, const char *home,

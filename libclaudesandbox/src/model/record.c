@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/record.h"
 
+#include <claudesandbox/vm.h>
+
 #include <string.h>
 
 #include "core/json.h"
@@ -36,16 +38,27 @@ static json_t *format_ports(const struct csb__spec *spec) {
     return array;
 }
 
+/* NULL where there are none, which leaves the member away. */
+static json_t *format_changes(const struct csb__changes *c) {
+    return csb__changes_any(c)
+               ? json_pack("{s:i, s:I, s:I, s:s*, s:i}", "cpus", c->cpus, "memory",
+                           (json_int_t)c->memory, "disk", (json_int_t)c->disk, "settings_dir",
+                           c->settings_dir, "settings_mode", c->settings_mode)
+               : NULL;
+}
+
 char *csb__record_format(const struct csb__record *r) {
     const struct csb__spec *s = &r->spec;
     CSB__AUTOJSON *json = json_pack(
-        "{s:i, s:s, s:s, s:s, s:I, s:b, s:s*, s:s*, s:i, s:I, s:I, s:o*, s:o*}", "schema", SCHEMA,
-        "name", s->name, "engine", r->engine, "engine_home", r->engine_home, "created",
+        "{s:i, s:s, s:s, s:s, s:I, s:b, s:s*, s:s*, s:i, s:I, s:I, s:o*, s:o*, s:o*}", "schema",
+        SCHEMA, "name", s->name, "engine", r->engine, "engine_home", r->engine_home, "created",
         (json_int_t)r->created, "complete", r->complete, "project_dir", s->project_dir,
         "settings_dir", s->settings_dir, "cpus", s->cpus, "memory", (json_int_t)s->memory, "disk",
-        (json_int_t)s->disk, "mounts", format_mounts(s), "ports", format_ports(s));
+        (json_int_t)s->disk, "mounts", format_mounts(s), "ports", format_ports(s), "changes",
+        format_changes(&r->changes));
 
-    return json && json_object_get(json, "mounts") && json_object_get(json, "ports")
+    return json && json_object_get(json, "mounts") && json_object_get(json, "ports") &&
+                   csb__changes_any(&r->changes) == (json_object_get(json, "changes") != NULL)
                ? json_dumps(json, JSON_INDENT(1))
                : NULL;
 }
@@ -112,6 +125,27 @@ static int parse_ports(const json_t *array, struct csb__spec *spec, csb_error **
     return rc == 0 ? 0 : fail_list(rc, "bad ports", err);
 }
 
+static int parse_changes(const json_t *json, struct csb__changes *c, csb_error **err) {
+    int64_t cpus = csb__json_int(json, "cpus", 0);
+    int64_t memory = csb__json_int(json, "memory", 0);
+    int64_t disk = csb__json_int(json, "disk", 0);
+    int64_t mode = csb__json_int(json, "settings_mode", 0);
+
+    if (!json) {
+        return 0;
+    }
+    if (!json_is_object(json) || cpus < 0 || cpus > 256 || memory < 0 || disk < 0 || mode < 0 ||
+        mode > CSB_SETTINGS_RO || !take_string(json, "settings_dir", &c->settings_dir) ||
+        (c->settings_dir && *c->settings_dir != '/')) {
+        return csb__fail(err, CSB_EPROTOCOL, "bad changes");
+    }
+    c->cpus = (int)cpus;
+    c->memory = (uint64_t)memory;
+    c->disk = (uint64_t)disk;
+    c->settings_mode = (int)mode;
+    return 0;
+}
+
 /* The numbers, and that the rest is of its type: what is doubtful is not guessed about. */
 static bool take_values(const json_t *json, struct csb__record *r) {
     int64_t cpus = csb__json_int(json, "cpus", -1);
@@ -154,6 +188,9 @@ int csb__record_parse(const char *text, size_t len, struct csb__record *ret, csb
         rc = parse_ports(json_object_get(json, "ports"), &r.spec, err);
     }
     if (rc == 0) {
+        rc = parse_changes(json_object_get(json, "changes"), &r.changes, err);
+    }
+    if (rc == 0) {
         *ret = r;
         r = (struct csb__record){0};
     }
@@ -162,6 +199,7 @@ int csb__record_parse(const char *text, size_t len, struct csb__record *ret, csb
 
 void csb__record_finish(struct csb__record *record) {
     csb__spec_finish(&record->spec);
+    csb__changes_finish(&record->changes);
     free(record->engine);
     free(record->engine_home);
     *record = (struct csb__record){0};

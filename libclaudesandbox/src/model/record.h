@@ -11,10 +11,11 @@
 
 struct csb__record {
     struct csb__spec spec;
-    char *engine;      /* its name */
-    char *engine_home; /* where that engine kept it (LIMA_HOME), or "" */
-    int64_t created;   /* seconds since 1970 */
-    bool complete;     /* false from before the engine begins until it is done */
+    char *engine;                /* its name */
+    char *engine_home;           /* where that engine kept it (LIMA_HOME), or "" */
+    int64_t created;             /* seconds since 1970 */
+    bool complete;               /* false from before the engine begins until it is done */
+    struct csb__changes changes; /* asked for since, for the next start */
 };
 
 /* JSON text, to be freed; NULL when memory ran out. */

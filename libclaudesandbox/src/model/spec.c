@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/spec.h"
 
+#include <claudesandbox/vm.h>
+
 #include <stdio.h>
 #include <string.h>
 
@@ -145,6 +147,91 @@ int csb__spec_set_ports(struct csb__spec *spec, const struct csb__port *ports, s
     spec->ports = copy;
     spec->n_ports = n;
     return 0;
+}
+
+static int copy_text(char **dst, const char *src, csb_error **err) {
+    *dst = src ? strdup(src) : NULL;
+    return *dst || !src ? 0 : csb__fail_nomem(err);
+}
+
+int csb__spec_copy(const struct csb__spec *from, struct csb__spec *ret, csb_error **err) {
+    CSB__AUTOSPEC copy = {.cpus = from->cpus, .memory = from->memory, .disk = from->disk};
+    int rc = copy_text(&copy.name, from->name, err);
+
+    if (rc == 0) {
+        rc = copy_text(&copy.project_dir, from->project_dir, err);
+    }
+    if (rc == 0) {
+        rc = copy_text(&copy.settings_dir, from->settings_dir, err);
+    }
+    for (size_t i = 0; rc == 0 && i < from->n_mounts; i++) {
+        const struct csb__mount *m = &from->mounts[i];
+
+        rc = csb__spec_add_mount(&copy, m->host_path, m->guest_path, m->writable, err);
+    }
+    if (rc == 0) {
+        rc = csb__spec_set_ports(&copy, from->ports, from->n_ports, err);
+    }
+    if (rc == 0) {
+        *ret = copy;
+        copy = (struct csb__spec){0};
+    }
+    return rc;
+}
+
+struct csb__mount *csb__spec_settings(const struct csb__spec *spec) {
+    for (size_t i = 0; i < spec->n_mounts; i++) {
+        if (strcmp(spec->mounts[i].guest_path, CSB__SETTINGS_GUEST_PATH) == 0) {
+            return &spec->mounts[i];
+        }
+    }
+    return NULL;
+}
+
+bool csb__changes_any(const struct csb__changes *c) {
+    return c->cpus || c->memory || c->disk || c->settings_dir || c->settings_mode;
+}
+
+void csb__changes_finish(struct csb__changes *c) {
+    free(c->settings_dir);
+    *c = (struct csb__changes){0};
+}
+
+static void remove_mount(struct csb__spec *spec, struct csb__mount *m) {
+    size_t index = (size_t)(m - spec->mounts);
+
+    free(m->host_path);
+    free(m->guest_path);
+    memmove(m, m + 1, (spec->n_mounts - index - 1) * sizeof(*m));
+    spec->n_mounts--;
+}
+
+/* Out and in again, for what may be shared beside what is one rule, and stands in one place. */
+static int change_settings(struct csb__spec *spec, const struct csb__changes *c, csb_error **err) {
+    struct csb__mount *m = csb__spec_settings(spec);
+    bool writable = c->settings_mode ? c->settings_mode == CSB_SETTINGS_RW : !m || m->writable;
+    char *dir = NULL;
+    int rc = copy_text(&dir, c->settings_dir ? c->settings_dir : spec->settings_dir, err);
+
+    if (rc == 0 && !dir) {
+        return csb__fail(err, CSB_EINVAL, "%s has no settings directory", spec->name);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    if (m) {
+        remove_mount(spec, m);
+    }
+    free(spec->settings_dir);
+    spec->settings_dir = dir;
+    return csb__spec_add_mount(spec, dir, CSB__SETTINGS_GUEST_PATH, writable, err);
+}
+
+int csb__spec_change(struct csb__spec *spec, const struct csb__changes *c, csb_error **err) {
+    spec->cpus = c->cpus ? c->cpus : spec->cpus;
+    spec->memory = c->memory ? c->memory : spec->memory;
+    spec->disk = c->disk ? c->disk : spec->disk;
+    return c->settings_dir || c->settings_mode ? change_settings(spec, c, err) : 0;
 }
 
 void csb__spec_finish(struct csb__spec *spec) {

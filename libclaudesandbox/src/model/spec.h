@@ -59,5 +59,23 @@ int csb__spec_set_ports(struct csb__spec *spec, const struct csb__port *ports, s
 
 /* Frees what the spec owns, not the spec. */
 void csb__spec_finish(struct csb__spec *spec);
+#define CSB__AUTOSPEC CSB__CLEANUP(csb__spec_finish) struct csb__spec
+int csb__spec_copy(const struct csb__spec *from, struct csb__spec *ret, csb_error **err);
+/* The mount of the settings directory; NULL where there is none. Borrowed. */
+struct csb__mount *csb__spec_settings(const struct csb__spec *spec);
+
+/* What is to become different about a machine; 0 and NULL: stays as it is. */
+struct csb__changes {
+    int cpus;
+    uint64_t memory;
+    uint64_t disk;
+    char *settings_dir; /* real path */
+    int settings_mode;  /* CSB_SETTINGS_... */
+};
+
+bool csb__changes_any(const struct csb__changes *c);
+void csb__changes_finish(struct csb__changes *c);
+/* Makes the spec different. EINVAL when what comes out can't be; it is half changed then. */
+int csb__spec_change(struct csb__spec *spec, const struct csb__changes *c, csb_error **err);
 
 #endif

@@ -189,6 +189,13 @@ void csb__lima_clone_args(struct csb__strv *args, const struct csb__spec *spec,
     csb__strv_add_all(args, words);
 }
 
+void csb__lima_edit_args(struct csb__strv *args, const struct csb__spec *spec,
+                         const char *expression) {
+    const char *const words[] = {"edit", "--tty=false", "--set", expression, spec->name, NULL};
+
+    csb__strv_add_all(args, words);
+}
+
 void csb__lima_start_args(struct csb__strv *args, const char *name) {
     const char *const words[] = {"start", "--tty=false", "--timeout", START_TIMEOUT, name, NULL};
 

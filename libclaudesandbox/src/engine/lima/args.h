@@ -27,6 +27,8 @@ void csb__lima_create_args(struct csb__strv *args, const struct csb__spec *spec,
                            const char *expression, const char *template_path);
 void csb__lima_clone_args(struct csb__strv *args, const struct csb__spec *spec,
                           const char *expression, const char *base);
+void csb__lima_edit_args(struct csb__strv *args, const struct csb__spec *spec,
+                         const char *expression);
 void csb__lima_start_args(struct csb__strv *args, const char *name);
 void csb__lima_verb_args(struct csb__strv *args, const char *verb, const char *name);
 /* All of the names, or every machine when there are none. */

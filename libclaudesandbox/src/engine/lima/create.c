@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Making machines: all or nothing. */
+/* Making machines, and making them different: all or nothing. */
 #include <claudesandbox/vm.h>
 
 #include <inttypes.h>
@@ -13,6 +13,7 @@
 #include "engine/lima/lima.h"
 
 #define CLONE_MS (10 * 60 * 1000)
+#define EDIT_MS (60 * 1000)
 #define BASE_NAME_MAX 76
 
 static int fail_exists(const char *home, const char *name, csb_error **err) {
@@ -24,15 +25,20 @@ static int fail_exists(const char *home, const char *name, csb_error **err) {
     return CSB_EEXISTS;
 }
 
-/* limactl leaves both behind when it fails, and what it was told to make when it is killed. */
-static void undo(struct csb__env *env, const char *dir, csb_error **err) {
-    CSB__AUTOERROR csb_error *e = NULL;
+static void remove_rejected(struct csb__env *env) {
     CSB__AUTOFREE char *cwd = csb__limactl_cwd(env);
     CSB__AUTOFREE char *rejected = cwd ? csb__path_join(cwd, "lima.REJECTED.yaml") : NULL;
 
     if (rejected) {
         unlink(rejected);
     }
+}
+
+/* limactl leaves both behind when it fails, and what it was told to make when it is killed. */
+static void undo(struct csb__env *env, const char *dir, csb_error **err) {
+    CSB__AUTOERROR csb_error *e = NULL;
+
+    remove_rejected(env);
     /* It never ran, so that no process and no lock of Lima's can hang on it. */
     if (csb__remove_tree(dir, &e) != 0) {
         csb__error_set_hint(err, "a part of it is left (%s): remove the directory %s",
@@ -190,6 +196,29 @@ int csb__lima_clone(struct csb__env *env, const struct csb__spec *spec,
             csb__progress(env, 0, 0, "copying the base's disk");
             csb__lima_clone_args(&args, spec, expression, source->base);
             rc = make(&l, spec, &args, CLONE_MS, err);
+        }
+    }
+    return rc;
+}
+
+/* limactl checks what would come out before it writes it; start looks once more at what is there. */
+int csb__lima_configure(struct csb__env *env, const struct csb__spec *spec, const char *home,
+                        csb_error **err) {
+    CSB__AUTOFREE char *expression = csb__lima_expression(spec);
+    CSB__AUTOSTRV args = CSB__STRV_INIT;
+    CSB__AUTOCLOSE int lock = -1;
+    int rc = csb__lima_check_mounts(spec, err);
+
+    if (rc == 0) {
+        rc = expression ? csb__limactl_lock(env, home, &lock, err) : csb__fail_nomem(err);
+    }
+    if (rc == 0) {
+        struct csb__limactl l = {env, home, true};
+
+        csb__lima_edit_args(&args, spec, expression);
+        rc = args.failed ? csb__fail_nomem(err) : csb__limactl_run(&l, &args, EDIT_MS, err);
+        if (rc != 0) {
+            remove_rejected(env);
         }
     }
     return rc;

@@ -239,6 +239,7 @@ const struct csb__engine csb__engine_lima = {
     .name_max = name_max,
     .create = csb__lima_create,
     .clone = csb__lima_clone,
+    .configure = csb__lima_configure,
     .start = csb__lima_start,
     .stop = csb__lima_stop,
     .remove = csb__lima_remove,

@@ -23,6 +23,8 @@ int csb__lima_create(struct csb__env *env, const struct csb__spec *spec,
                      const struct csb__source *source, csb_error **err);
 int csb__lima_clone(struct csb__env *env, const struct csb__spec *spec,
                     const struct csb__source *source, csb_error **err);
+int csb__lima_configure(struct csb__env *env, const struct csb__spec *spec, const char *home,
+                        csb_error **err);
 /* start.c */
 int csb__lima_start(struct csb__env *env, const struct csb__spec *spec, const char *home,
                     csb_error **err);

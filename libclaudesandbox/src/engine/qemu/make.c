@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Making machines and unmaking them: their files, no process. */
+/* Making machines, changing and unmaking them: their files, no process. */
 #include "engine/qemu/make.h"
 
 #include <stdio.h>
@@ -199,21 +199,25 @@ static int open_base(struct csb__env *env, const char *name, struct csb__instanc
     return rc;
 }
 
+/* The guest takes the room into use when it boots. */
+static int grow_disk(struct csb__env *env, const struct csb__instance *i, csb_error **err) {
+    CSB__AUTOFREE char *disk = csb__instance_path(i, "disk.qcow2");
+    char size[32];
+    const char *const argv[] = {"qemu-img", "resize", "-q", "-f", "qcow2", disk, size, NULL};
+
+    snprintf(size, sizeof(size), "%llu", (unsigned long long)i->disk);
+    return disk ? run_tool(env, argv, err) : csb__fail_nomem(err);
+}
+
 static int copy_disk(struct csb__env *env, const struct csb__instance *from,
                      const struct csb__instance *to, csb_error **err) {
     CSB__AUTOFREE char *source = csb__instance_path(from, "disk.qcow2");
     CSB__AUTOFREE char *target = csb__instance_path(to, "disk.qcow2");
-    char size[32];
     const char *const copy[] = {"cp", "--reflink=auto", "--sparse=auto", "--", source, target,
                                 NULL};
-    const char *const grow[] = {"qemu-img", "resize", "-q", "-f", "qcow2", target, size, NULL};
     int rc = source && target ? run_tool(env, copy, err) : csb__fail_nomem(err);
 
-    if (rc == 0 && to->disk > from->disk) {
-        snprintf(size, sizeof(size), "%llu", (unsigned long long)to->disk);
-        rc = run_tool(env, grow, err);
-    }
-    return rc;
+    return rc == 0 && to->disk > from->disk ? grow_disk(env, to, err) : rc;
 }
 
 int csb__qemu_clone(struct csb__env *env, const struct csb__spec *spec,
@@ -248,4 +252,28 @@ int csb__qemu_clone(struct csb__env *env, const struct csb__spec *spec,
         rc = csb__instance_save_config(&i, err);
     }
     return undo(env, spec->name, rc);
+}
+
+/* Mounts are the spec's at every start; sizes are written down. */
+int csb__qemu_configure(struct csb__env *env, const struct csb__spec *spec, const char *home_dir,
+                        csb_error **err) {
+    CSB__AUTOINSTANCE i = {0};
+    int rc = csb__instance_load(env, spec->name, &i, err);
+    uint64_t disk = i.disk;
+
+    (void)home_dir;
+    if (rc != 0) {
+        return rc;
+    }
+    i.cpus = spec->cpus ? spec->cpus : i.cpus;
+    i.memory = spec->memory ? spec->memory : i.memory;
+    i.disk = spec->disk ? spec->disk : i.disk;
+    if (i.disk < disk) {
+        return csb__fail(err, CSB_EINVAL, "a disk can't be made smaller than it is, %lluGiB",
+                         (unsigned long long)(disk / GIB));
+    }
+    if (i.disk > disk) {
+        rc = grow_disk(env, &i, err);
+    }
+    return rc == 0 ? csb__instance_save_config(&i, err) : rc;
 }

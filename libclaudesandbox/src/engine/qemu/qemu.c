@@ -130,6 +130,7 @@ const struct csb__engine csb__engine_qemu = {
     .name_max = name_max,
     .create = csb__qemu_create,
     .clone = csb__qemu_clone,
+    .configure = csb__qemu_configure,
     .start = start,
     .stop = stop,
     .remove = csb__qemu_remove,
