@@ -36,9 +36,11 @@ void cli_catch_signals(void) {
 }
 
 static void log_line(int level, const char *text, void *userdata) {
-    (void)level;
-    (void)userdata;
-    cli_print_safe(text);
+    const bool *verbose = userdata;
+
+    if (level == CSB_LOG_WARNING || *verbose) {
+        cli_print_safe(text);
+    }
 }
 
 static void replace(csb_ctx *from, csb_ctx *to) {
@@ -57,7 +59,8 @@ csb_ctx *cli_new_context(const struct cli_options *o, bool progress, int *status
     csb_ctx *ctx = NULL;
 
     options.engine = o->engine;
-    options.log = o->verbose ? log_line : NULL;
+    options.log = log_line;
+    options.log_userdata = (void *)&o->verbose;
     options.progress = progress && !o->quiet ? cli_progress : NULL;
     if (csb_ctx_new(&options, &ctx, &err) != 0) {
         *status = cli_report(err);

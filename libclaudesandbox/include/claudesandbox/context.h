@@ -10,9 +10,10 @@ CSB_BEGIN_DECLS
 /* Where things are kept, which engine is used and how long to wait. */
 typedef struct csb_ctx csb_ctx;
 
-enum { CSB_LOG_INFO = 1, CSB_LOG_DEBUG = 2 };
+/* A warning is for the user to see: the call goes on, but not quite as was asked. */
+enum { CSB_LOG_WARNING = 0, CSB_LOG_INFO = 1, CSB_LOG_DEBUG = 2 };
 
-/* Called for each line of debugging talk, from within the call that causes it. `text` has no
+/* Called for each warning and each line of debugging talk, from within the call that causes it. `text` has no
  * newline and is borrowed. */
 typedef void (*csb_log_fn)(int level, const char *text, void *userdata);
 
