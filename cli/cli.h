@@ -24,6 +24,7 @@ struct cli_options {
     bool force;
     bool force_mount;
     bool yes;
+    bool share_login;
     bool dry_run;
     bool json;
     bool quiet;

@@ -1,7 +1,21 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "cli.h"
+
+/* As the predecessor did on macOS; elsewhere the user has to say so. */
+static bool shares_login(const struct cli_options *o) {
+    const char *set = getenv("CLAUDE_SANDBOX_SHARE_LOGIN");
+#ifdef __APPLE__
+    bool by_default = true;
+#else
+    bool by_default = false;
+#endif
+
+    return o->share_login || (set && *set ? strcmp(set, "0") != 0 : by_default);
+}
 
 static int run(csb_ctx *ctx, const struct cli_options *o) {
     csb_claude_options claude = CSB_CLAUDE_OPTIONS_INIT;
@@ -20,6 +34,9 @@ static int run(csb_ctx *ctx, const struct cli_options *o) {
         claude.flags = CSB_EXEC_TTY;
     } else if (isatty(STDIN_FILENO)) {
         claude.stdin_fd = -1;
+    }
+    if (shares_login(o)) {
+        claude.flags |= CSB_CLAUDE_HOST_LOGIN;
     }
     rc = csb_vm_exec_claude(vm, &claude, &done, &err);
     csb_vm_free(vm);

@@ -39,6 +39,7 @@ static const struct option options[] = {
     {0, "engine", "NAME", "lima or qemu (default: what works here)", AT(engine)},
     {'f', "force", NULL, "stop: pull the plug; delete: don't ask", AT(force)},
     {0, "force-mount", NULL, "let DIR be your home directory", AT(force_mount)},
+    {0, "share-login", NULL, "log Claude in the VM in as Claude on this host is", AT(share_login)},
     {0, "dry-run", NULL, "prune: only say what would be deleted", AT(dry_run)},
     {0, "json", NULL, "status: as JSON", AT(json)},
     {'y', "yes", NULL, "don't ask", AT(yes)},

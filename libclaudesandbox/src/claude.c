@@ -8,53 +8,19 @@
 
 #include "core/options.h"
 #include "core/strbuf.h"
+#include "guest/api_key.h"
+#include "guest/host_env.h"
+#include "guest/login.h"
 #include "guest/loopback.h"
 #include "guest/ssh.h"
 #include "vm.h"
 
-/* What of the caller's environment is meant for Claude; nothing else gets in. */
-static const char *const passed[] = {
-    "ANTHROPIC_API_KEY",
-    "ANTHROPIC_AUTH_TOKEN",
-    "ANTHROPIC_BASE_URL",
-    "ANTHROPIC_MODEL",
-    "ANTHROPIC_SMALL_FAST_MODEL",
-    "CLAUDE_CODE_OAUTH_TOKEN",
-    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC",
-    "COLORTERM",
-    "LANG",
-    "NO_COLOR",
-    "TZ",
-    NULL,
-};
+#define PREPARE_MS (60 * 1000)
 
 static bool is_named(const char *entry, const char *name) {
     size_t n = strlen(name);
 
     return strncmp(entry, name, n) == 0 && entry[n] == '=';
-}
-
-static bool has(const char *const *env, const char *name) {
-    for (; env && *env; env++) {
-        if (is_named(*env, name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void build_env(struct csb__strv *out, const char *const *given) {
-    /* The machine is the sandbox: Claude need not ask whether its project is trusted. */
-    csb__strv_add(out, "CLAUDE_CODE_SANDBOXED=1");
-    csb__strv_add(out, "UV_PROJECT_ENVIRONMENT=.venv-agent");
-    for (int i = 0; passed[i]; i++) {
-        const char *value = getenv(passed[i]);
-
-        if (value && !has(given, passed[i])) {
-            csb__strv_addf(out, "%s=%s", passed[i], value);
-        }
-    }
-    csb__strv_add_all(out, given);
 }
 
 /* Whether the user's own words say how permissions are to be handled. */
@@ -87,23 +53,42 @@ static void build_argv(struct csb__strv *out, const csb_claude_options *o) {
 /* An endpoint on the host's loopback (a gateway, a proxy, a test) is not the guest's: its port is
  * carried there, so that the same URL works. */
 static int carry_endpoint(csb_vm *vm, const char *const *env, csb_error **err) {
-    struct csb__env *e = &vm->ctx->env;
+    const char *url = csb__env_value(env, "ANTHROPIC_BASE_URL");
     char host[64];
     int port;
+
+    if (!url || !csb__loopback_url(url, host, sizeof(host), &port)) {
+        return 0;
+    }
+    return csb__ssh_carry_port(&vm->ctx->env, &vm->machine.door, host, port, err);
+}
+
+static bool has_credentials(const char *const *env) {
+    return csb__env_value(env, "ANTHROPIC_API_KEY") ||
+           csb__env_value(env, "ANTHROPIC_AUTH_TOKEN") ||
+           csb__env_value(env, "CLAUDE_CODE_OAUTH_TOKEN");
+}
+
+/* What Claude needs in the guest besides its environment. */
+static int prepare(csb_vm *vm, const csb_claude_options *o, const char *const *env,
+                   csb_error **err) {
+    struct csb__env *e = &vm->ctx->env;
+    const struct csb__door *door = &vm->machine.door;
+    const char *key = csb__env_value(env, "ANTHROPIC_API_KEY");
     int rc;
 
-    for (; *env; env++) {
-        if (is_named(*env, "ANTHROPIC_BASE_URL") &&
-            csb__loopback_url(strchr(*env, '=') + 1, host, sizeof(host), &port)) {
-            csb__env_begin(e, 60000);
-            rc = csb__ssh_connect(e, &vm->machine.door, err);
-            if (rc == 0) {
-                rc = csb__ssh_carry_port(e, &vm->machine.door, host, port, err);
-            }
-            return rc;
-        }
+    csb__env_begin(e, PREPARE_MS);
+    rc = csb__ssh_connect(e, door, err);
+    if (rc == 0) {
+        rc = carry_endpoint(vm, env, err);
     }
-    return 0;
+    if (rc == 0 && (o->flags & CSB_CLAUDE_HOST_LOGIN) && !has_credentials(env)) {
+        rc = csb__login_share(e, door, err);
+    }
+    if (rc == 0 && (o->flags & CSB_EXEC_TTY) && key) {
+        rc = csb__api_key_approve(e, door, key, err);
+    }
+    return rc;
 }
 
 int csb_vm_exec_claude(csb_vm *vm, const csb_claude_options *opts, csb_exit *ret, csb_error **err) {
@@ -113,7 +98,7 @@ int csb_vm_exec_claude(csb_vm *vm, const csb_claude_options *opts, csb_exit *ret
     CSB__AUTOSTRV env = CSB__STRV_INIT;
     int rc = csb__options_load(&o, sizeof(o), opts, err);
 
-    if (rc == 0 && (o.flags & ~(unsigned)CSB_EXEC_TTY)) {
+    if (rc == 0 && (o.flags & ~(unsigned)(CSB_EXEC_TTY | CSB_CLAUDE_HOST_LOGIN))) {
         rc = csb__fail(err, CSB_EINVAL, "unknown flags");
     }
     if (rc == 0) {
@@ -123,11 +108,12 @@ int csb_vm_exec_claude(csb_vm *vm, const csb_claude_options *opts, csb_exit *ret
         return rc;
     }
     build_argv(&argv, &o);
-    build_env(&env, o.env);
+    csb__host_env_claude(&env, o.env);
+    csb__strv_add_all(&env, o.env);
     if (argv.failed || env.failed) {
         return csb__fail_nomem(err);
     }
-    rc = carry_endpoint(vm, csb__strv_items(&env), err);
+    rc = prepare(vm, &o, csb__strv_items(&env), err);
     if (rc != 0) {
         return rc;
     }
@@ -136,7 +122,7 @@ int csb_vm_exec_claude(csb_vm *vm, const csb_claude_options *opts, csb_exit *ret
     exec.stdin_fd = o.stdin_fd;
     exec.stdout_fd = o.stdout_fd;
     exec.stderr_fd = o.stderr_fd;
-    exec.flags = o.flags | CSB_EXEC_LOGIN;
+    exec.flags = (o.flags & CSB_EXEC_TTY) | CSB_EXEC_LOGIN;
     exec.timeout_ms = o.timeout_ms;
     return csb_vm_exec(vm, &exec, ret, err);
 }

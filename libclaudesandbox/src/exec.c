@@ -5,6 +5,7 @@
 
 #include "core/options.h"
 #include "core/posix.h"
+#include "guest/host_env.h"
 #include "guest/script.h"
 #include "guest/ssh.h"
 #include "vm.h"
@@ -68,6 +69,7 @@ static int stash_env(csb_vm *vm, const char *const *entries, const char *token, 
 static int run(csb_vm *vm, const csb_exec_options *o, csb_exit *ret, csb_error **err) {
     struct csb__env *env = &vm->ctx->env;
     CSB__AUTOSTRBUF script = CSB__STRBUF_INIT;
+    CSB__AUTOSTRV session = CSB__STRV_INIT;
     char token[17];
     struct csb__command command = {.argv = o->argv && o->argv[0] ? o->argv : NULL,
                                    .stashed = o->env && o->env[0],
@@ -85,8 +87,12 @@ static int run(csb_vm *vm, const csb_exec_options *o, csb_exit *ret, csb_error *
     if (csb__random_hex(token, 16) != 0) {
         return csb__fail(err, CSB_ESYSTEM, "no random numbers");
     }
+    if (command.login) {
+        csb__host_env_session(&session, o->env);
+        command.env = csb__strv_items(&session);
+    }
     csb__command_script(&script, &command);
-    if (script.failed) {
+    if (script.failed || session.failed) {
         return csb__fail_nomem(err);
     }
     if (command.stashed) {

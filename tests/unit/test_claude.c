@@ -81,6 +81,7 @@ START_TEST(what_claude_knows_of_us) {
     csb_claude_options o = CSB_CLAUDE_OPTIONS_INIT;
     csb_exit done;
     const char *text;
+    const struct csb__strv *argv;
 
     clear_environment();
     setenv("ANTHROPIC_API_KEY", "ours", 1);
@@ -92,14 +93,57 @@ START_TEST(what_claude_knows_of_us) {
     ck_assert_int_eq(csb_vm_exec_claude(&f.vm, &o, &done, NULL), 0);
     clear_environment();
     unsetenv("AWS_SECRET_ACCESS_KEY");
-    text = f.runner.calls[1].input;
+    text = f.runner.calls[f.runner.n_calls - 2].input;
     ck_assert_ptr_nonnull(text);
     ck_assert_ptr_nonnull(strstr(text, "export ANTHROPIC_API_KEY='given'\n"));
     ck_assert_ptr_null(strstr(text, "ours"));
-    ck_assert_ptr_nonnull(strstr(text, "export TZ='Mars/Olympus'\n"));
     ck_assert_ptr_nonnull(strstr(text, "export MINE='1'\n"));
     ck_assert_ptr_nonnull(strstr(text, "export CLAUDE_CODE_SANDBOXED='1'\n"));
     ck_assert_ptr_null(strstr(text, "AWS_SECRET_ACCESS_KEY"));
+    /* What is no secret needs no file. */
+    argv = &f.runner.calls[f.runner.n_calls - 1].argv;
+    text = argv->items[argv->len - 1];
+    ck_assert_ptr_nonnull(strstr(text, "export TZ=" Q "Mars/Olympus" Q "; "));
+    ck_assert_ptr_nonnull(strstr(text, "export UV_PROJECT_ENVIRONMENT=" Q ".venv-agent" Q "; "));
+    ck_assert_ptr_null(strstr(text, "given"));
+}
+END_TEST
+
+static size_t count_inputs(const struct fake_vm *f, const char *text) {
+    size_t n = 0;
+
+    for (size_t i = 0; i < f->runner.n_calls; i++) {
+        n += f->runner.calls[i].input && strcmp(f->runner.calls[i].input, text) == 0;
+    }
+    return n;
+}
+
+/* Only where Claude would ask, and not of a key so short that its end is most of it. */
+START_TEST(a_key_is_approved_by_its_end) {
+    static const char key[] =
+        "sk-ant-api03-0123456789012345678901234567890123456789012345678901234567890123-"
+        "ThisIsTheEndOfIt";
+    AUTOVM f;
+    csb_claude_options o = CSB_CLAUDE_OPTIONS_INIT;
+    csb_exit done;
+
+    clear_environment();
+    fake_vm_make(&f, NULL, 0);
+    fake_vm_run(&f);
+    setenv("ANTHROPIC_API_KEY", key, 1);
+    ck_assert_int_eq(csb_vm_exec_claude(&f.vm, &o, &done, NULL), 0);
+    ck_assert_uint_eq(count_inputs(&f, "123-ThisIsTheEndOfIt\n"), 0);
+    test_runner_finish(&f.runner);
+    o.flags = CSB_EXEC_TTY;
+    ck_assert_int_eq(csb_vm_exec_claude(&f.vm, &o, &done, NULL), 0);
+    ck_assert_uint_eq(count_inputs(&f, "123-ThisIsTheEndOfIt\n"), 1);
+    test_runner_finish(&f.runner);
+    setenv("ANTHROPIC_API_KEY", "short-ThisIsTheEndOfIt", 1);
+    ck_assert_int_eq(csb_vm_exec_claude(&f.vm, &o, &done, NULL), 0);
+    clear_environment();
+    for (size_t i = 0; i < f.runner.n_calls; i++) {
+        ck_assert(!f.runner.calls[i].input || strncmp(f.runner.calls[i].input, "export", 6) == 0);
+    }
 }
 END_TEST
 
@@ -151,6 +195,7 @@ Suite *claude_suite(void) {
 
     tcase_add_test(tc, how_claude_is_called);
     tcase_add_test(tc, what_claude_knows_of_us);
+    tcase_add_test(tc, a_key_is_approved_by_its_end);
     tcase_add_test(tc, an_endpoint_on_the_host_is_carried);
     tcase_add_test(tc, what_is_refused);
     return s;

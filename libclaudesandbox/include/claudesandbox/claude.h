@@ -7,6 +7,13 @@
 
 CSB_BEGIN_DECLS
 
+enum {
+    /* Takes the login of the host's own Claude Code into the guest first, when the environment has
+     * no other credentials: from the keychain on macOS, from ~/.claude/.credentials.json elsewhere.
+     * The guest gets an access token, which ends after some hours, and not the refresh token. */
+    CSB_CLAUDE_HOST_LOGIN = 1 << 8
+};
+
 typedef struct csb_claude_options {
     size_t size;                 /* sizeof(csb_claude_options); CSB_CLAUDE_OPTIONS_INIT sets it */
     const char *const *args;     /* for claude, after its name; ends in NULL; may be NULL */
@@ -15,11 +22,11 @@ typedef struct csb_claude_options {
     const char *const *env;      /* as in csb_exec_options, on top of what is passed by itself:
                                     Claude's credentials and endpoint (ANTHROPIC_API_KEY,
                                     ANTHROPIC_AUTH_TOKEN, CLAUDE_CODE_OAUTH_TOKEN,
-                                    ANTHROPIC_BASE_URL, ...), locale, time zone and terminal */
+                                    ANTHROPIC_BASE_URL, ...) */
     int stdin_fd;                /* -1: /dev/null */
     int stdout_fd;               /* -1: /dev/null */
     int stderr_fd;               /* -1: /dev/null */
-    unsigned flags;              /* 0 or CSB_EXEC_TTY */
+    unsigned flags;              /* CSB_EXEC_TTY, CSB_CLAUDE_HOST_LOGIN */
     int timeout_ms;              /* 0 or less: none */
 } csb_claude_options;
 

@@ -15,7 +15,8 @@ typedef struct csb_exit {
 
 enum {
     CSB_EXEC_TTY = 1 << 0,  /* a terminal in the guest; stdin_fd should be one on the host */
-    CSB_EXEC_LOGIN = 1 << 1 /* argv may be NULL: the user's login shell */
+    CSB_EXEC_LOGIN = 1 << 1 /* in the environment of a login shell, with COLORTERM, LANG, NO_COLOR
+                               and TZ of the caller's; argv may be NULL: the shell itself */
 };
 
 typedef struct csb_exec_options {

@@ -26,15 +26,19 @@ bool csb__env_entry_valid(const char *entry) {
     return n > 0 && entry[n] == '=' && !(entry[0] >= '0' && entry[0] <= '9');
 }
 
-void csb__stash_text(struct csb__strbuf *out, const char *const *env) {
+static void export_all(struct csb__strbuf *out, const char *const *env, const char *end) {
     for (; env && *env; env++) {
         size_t n = name_length(*env);
 
         csb__strbuf_puts(out, "export ");
         csb__strbuf_add(out, *env, n + 1);
         csb__shell_quote(out, *env + n + 1);
-        csb__strbuf_puts(out, "\n");
+        csb__strbuf_puts(out, end);
     }
+}
+
+void csb__stash_text(struct csb__strbuf *out, const char *const *env) {
+    export_all(out, env, "\n");
 }
 
 void csb__stash_script(struct csb__strbuf *out, const char *token) {
@@ -43,6 +47,7 @@ void csb__stash_script(struct csb__strbuf *out, const char *token) {
 
 /* The part that does the work, run by sh or by a login shell. */
 static void inner_script(struct csb__strbuf *out, const struct csb__command *c) {
+    export_all(out, c->env, "; ");
     if (c->stashed) {
         csb__strbuf_printf(out,
                            "[ -r " CSB__STASH "%s ] || exit 126; . " CSB__STASH

@@ -28,7 +28,8 @@ void csb__stash_script(struct csb__strbuf *out, const char *token);
 
 struct csb__command {
     const char *const *argv; /* NULL with login: an interactive login shell */
-    bool stashed;            /* its environment was stashed under the token */
+    const char *const *env;  /* entries of csb__env_entry_valid() that everybody may see; or NULL */
+    bool stashed;            /* more of its environment was stashed under the token */
     const char *cwd;         /* NULL: where ssh lands, the home directory */
     const char *token;       /* names the files that go with it */
     bool login;              /* with the environment of a login shell */
