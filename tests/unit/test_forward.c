@@ -105,6 +105,20 @@ START_TEST(all_are_closed_whatever_ssh_says) {
 }
 END_TEST
 
+START_TEST(closing_keeps_a_cancel_for_the_next) {
+    TEST_AUTOENV env;
+    TEST_AUTORUNNER runner = {0};
+    const struct csb__door door = {(char *)"/c", (char *)"box", (char *)"/no/such/socket"};
+
+    test_env(&env);
+    test_runner_use(&env, &runner);
+    csb__env_cancel(&env);
+    csb__forwards_close(&env, &door, two, 2);
+    ck_assert_uint_eq(runner.n_calls, 2);
+    ck_assert_int_eq(csb__env_check(&env, "x", NULL), CSB_ECANCELED);
+}
+END_TEST
+
 Suite *forward_suite(void);
 Suite *forward_suite(void) {
     Suite *s = suite_create("forward");
@@ -117,5 +131,6 @@ Suite *forward_suite(void) {
     tcase_add_test(tc, each_is_asked_of_ssh);
     tcase_add_test(tc, a_refusal_names_the_port);
     tcase_add_test(tc, all_are_closed_whatever_ssh_says);
+    tcase_add_test(tc, closing_keeps_a_cancel_for_the_next);
     return s;
 }

@@ -44,7 +44,7 @@ static void make_script(const struct test_answer *answers, struct test_runner *r
     test_env(&env);
     *runner = (struct test_runner){.answers = answers, .n_answers = 2};
     test_runner_use(&env, runner);
-    csb__git_identity(&env, script);
+    ck_assert_int_eq(csb__git_identity(&env, script, NULL), 0);
     ck_assert(!script->failed);
 }
 
@@ -92,6 +92,25 @@ START_TEST(a_host_without_git) {
 }
 END_TEST
 
+START_TEST(a_cancel_is_not_swallowed) {
+    static const struct test_answer answers[][2] = {{{.rc = CSB_ECANCELED}},
+                                                    {{.out = "Ann"}, {.rc = CSB_ECANCELED}}};
+
+    for (size_t i = 0; i < 2; i++) {
+        TEST_AUTOENV env;
+        TEST_AUTORUNNER runner = {.answers = answers[i], .n_answers = 2};
+        CSB__AUTOSTRBUF script = CSB__STRBUF_INIT;
+        CSB__AUTOERROR csb_error *e = NULL;
+
+        test_env(&env);
+        test_runner_use(&env, &runner);
+        ck_assert_int_eq(csb__git_identity(&env, &script, &e), CSB_ECANCELED);
+        ck_assert_ptr_nonnull(e);
+        ck_assert_uint_eq(runner.n_calls, i + 1);
+    }
+}
+END_TEST
+
 Suite *git_identity_suite(void);
 Suite *git_identity_suite(void) {
     Suite *s = suite_create("git_identity");
@@ -99,5 +118,6 @@ Suite *git_identity_suite(void) {
 
     tcase_add_test(tc, the_hosts_name_and_address);
     tcase_add_test(tc, a_host_without_git);
+    tcase_add_test(tc, a_cancel_is_not_swallowed);
     return s;
 }

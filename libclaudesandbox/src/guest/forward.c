@@ -11,6 +11,8 @@
 #include "core/posix.h"
 #include "guest/ssh.h"
 
+#define CLOSE_MS 15000
+
 static bool is_among(const struct csb__port *ports, size_t n, uint16_t host) {
     for (size_t i = 0; i < n; i++) {
         if (ports[i].host == host) {
@@ -76,9 +78,13 @@ int csb__forwards_open(struct csb__env *env, const struct csb__door *door,
     return 0;
 }
 
+/* A cancel that comes meanwhile ends what the caller does next: nobody would hear of it here. */
 void csb__forwards_close(struct csb__env *env, const struct csb__door *door,
                          const struct csb__port *ports, size_t n) {
+    int64_t saved = csb__env_shield(env, CLOSE_MS);
+
     for (size_t i = 0; i < n; i++) {
         (void)control(env, door, "cancel", &ports[i], NULL);
     }
+    csb__env_unshield(env, saved);
 }

@@ -6,7 +6,7 @@
 #include "core/strbuf.h"
 
 /* Adds to a guest's script what gives commits there the host user's name and address, unless the
- * guest has its own. Nothing where the host has none. */
-void csb__git_identity(struct csb__env *env, struct csb__strbuf *script);
+ * guest has its own. Nothing where the host has none. ECANCELED. */
+int csb__git_identity(struct csb__env *env, struct csb__strbuf *script, csb_error **err);
 
 #endif

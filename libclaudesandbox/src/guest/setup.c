@@ -110,7 +110,10 @@ int csb__guest_setup(struct csb__env *env, const struct csb__engine *engine,
         return rc;
     }
     if (fresh) {
-        csb__git_identity(env, &script);
+        rc = csb__git_identity(env, &script, err);
+        if (rc != 0) {
+            return rc;
+        }
     }
     csb__setup_script(&script, engine, spec);
     if (script.failed) {

@@ -10,6 +10,7 @@
 #include "core/posix.h"
 
 #define SCRIPT_MS 120000
+#define DISCONNECT_MS 5000
 
 /* What every call says. ControlMaster=no: use the master, never become one by accident. */
 static void add_common(struct csb__strv *argv, const struct csb__door *door) {
@@ -204,10 +205,12 @@ int csb__ssh_carry_port(struct csb__env *env, const struct csb__door *door, cons
     return rc;
 }
 
+/* A cancel that comes meanwhile ends what the caller does next: nobody would hear of it here. */
 void csb__ssh_disconnect(struct csb__env *env, const struct csb__door *door) {
     CSB__AUTOSTRV argv = CSB__STRV_INIT;
     CSB__AUTORESULT result = {0};
     struct csb__run run = CSB__RUN_INIT;
+    int64_t saved;
 
     if (!door->control_path || !is_connected(door)) {
         return;
@@ -216,9 +219,11 @@ void csb__ssh_disconnect(struct csb__env *env, const struct csb__door *door) {
     csb__strv_add(&argv, "-O");
     csb__strv_add(&argv, "exit");
     csb__strv_add(&argv, door->ssh_host);
-    if (!argv.failed) {
-        run.argv = csb__strv_items(&argv);
-        run.timeout_ms = 5000;
-        (void)csb__run(env, &run, &result, NULL);
+    if (argv.failed) {
+        return;
     }
+    run.argv = csb__strv_items(&argv);
+    saved = csb__env_shield(env, DISCONNECT_MS);
+    (void)csb__run(env, &run, &result, NULL);
+    csb__env_unshield(env, saved);
 }
