@@ -9,6 +9,8 @@
 #include "core/path.h"
 #include "core/posix.h"
 #include "core/process.h"
+#include "engine/qemu/machine.h"
+#include "fake_server.h"
 #include "support.h"
 
 static void make(struct csb__env *env, struct csb__instance *i) {
@@ -57,10 +59,10 @@ START_TEST(alive_means_this_very_process) {
     i.boot[0] ^= 1;
     ck_assert(!csb__qemu_alive(&i));
     i.boot[0] ^= 1;
-    ck_assert(!csb__qemu_wait_end(&env, &i, 30));
+    ck_assert_int_eq(csb__qemu_wait_end(&env, &i, 30, NULL), CSB_ETIMEOUT);
     ck_assert_int_eq(csb__qemu_kill(&env, &i, NULL), 0);
     ck_assert(!csb__qemu_alive(&i));
-    ck_assert(csb__qemu_wait_end(&env, &i, 30));
+    ck_assert_int_eq(csb__qemu_wait_end(&env, &i, 30, NULL), 0);
     /* What is gone is fine. */
     ck_assert_int_eq(csb__qemu_kill(&env, &i, NULL), 0);
 }
@@ -162,6 +164,45 @@ START_TEST(the_stubborn_are_killed) {
 }
 END_TEST
 
+START_TEST(a_cancel_is_not_swallowed) {
+    TEST_AUTOENV env;
+    CSB__AUTOINSTANCE i;
+    CSB__AUTOERROR csb_error *e = NULL;
+
+    test_env(&env);
+    make(&env, &i);
+    know(&i, start(&i, LOOP));
+    csb__env_cancel(&env);
+    ck_assert_int_eq(csb__qemu_wait_end(&env, &i, 60000, &e), CSB_ECANCELED);
+    ck_assert_ptr_nonnull(e);
+    ck_assert(csb__qemu_alive(&i));
+    ck_assert_int_eq(csb__qemu_kill(&env, &i, NULL), 0);
+}
+END_TEST
+
+/* No guest answers here: who had to wait for that and gives up has not asked for more. */
+START_TEST(a_cancelled_stop_does_not_pull_the_plug) {
+    static const struct fake_line script[] = {{"1 poweroff", "1 ok\n"}};
+    TEST_AUTOENV env;
+    CSB__AUTOINSTANCE i;
+    CSB__AUTOFREE char *path = NULL;
+    pid_t server;
+
+    test_env(&env);
+    make(&env, &i);
+    ck_assert_int_eq(csb__mkdirs(i.run_dir, NULL), 0);
+    path = csb__instance_socket(&i, "control");
+    know(&i, start(&i, LOOP));
+    csb__env_cancel(&env);
+    server = fake_server_start(path, script, 1);
+    ck_assert_int_eq(csb__machine_stop(&env, &i, false, NULL), CSB_ECANCELED);
+    ck_assert(csb__qemu_alive(&i));
+    ck_assert_int_eq(csb__machine_stop(&env, &i, true, NULL), 0);
+    ck_assert(!csb__qemu_alive(&i));
+    test_join_child(server);
+}
+END_TEST
+
 Suite *qemu_process_suite(void);
 Suite *qemu_process_suite(void) {
     Suite *s = suite_create("qemu_process");
@@ -172,5 +213,7 @@ Suite *qemu_process_suite(void) {
     tcase_add_test(tc, a_lost_process_is_found_again);
     tcase_add_test(tc, another_process_is_not_taken_for_it);
     tcase_add_test(tc, the_stubborn_are_killed);
+    tcase_add_test(tc, a_cancel_is_not_swallowed);
+    tcase_add_test(tc, a_cancelled_stop_does_not_pull_the_plug);
     return s;
 }

@@ -225,23 +225,31 @@ int csb__machine_resume(struct csb__env *env, const struct csb__instance *i, csb
     return csb__qmp_execute(&q, "cont", NULL, NULL, err);
 }
 
+/* The guest is asked; one that does not hear or end has its plug pulled, unless the caller has had
+ * enough. */
+static int shut_down(struct csb__env *env, const struct csb__instance *i, csb_error **err) {
+    CSB__AUTOERROR csb_error *e = NULL;
+    int rc = csb__control_poweroff(env, i, &e);
+
+    if (rc == 0) {
+        rc = csb__qemu_wait_end(env, i, SHUTDOWN_MS, &e);
+    }
+    if (rc == CSB_ECANCELED) {
+        return csb__error_propagate(err, CSB__STEAL(e));
+    }
+    return rc == 0 ? 0 : csb__env_check(env, "stopping the VM", err);
+}
+
 int csb__machine_stop(struct csb__env *env, const struct csb__instance *i, bool force,
                       csb_error **err) {
-    int rc = 0;
+    int rc;
 
     if (!csb__qemu_alive(i)) {
         return 0;
     }
-    if (!force && csb__control_poweroff(env, i, NULL) == 0 &&
-        csb__qemu_wait_end(env, i, SHUTDOWN_MS)) {
-        remove_sockets(i);
-        return 0;
-    }
-    if (!force) {
-        rc = csb__env_check(env, "stopping the VM", err);
-    }
+    rc = force ? 0 : shut_down(env, i, err);
     if (rc == 0) {
-        rc = csb__qemu_kill(env, i, err);
+        rc = csb__qemu_kill(env, i, err); /* of what is left, if anything is */
     }
     if (rc == 0) {
         remove_sockets(i);

@@ -18,28 +18,41 @@ bool csb__qemu_alive(const struct csb__instance *i) {
            csb__process_start_time(i->pid, &start) == 0 && start == i->start_time;
 }
 
-bool csb__qemu_wait_end(struct csb__env *env, const struct csb__instance *i, int ms) {
-    int64_t until = csb__env_deadline(env, ms);
+int csb__qemu_wait_end(struct csb__env *env, const struct csb__instance *i, int ms,
+                       csb_error **err) {
+    int64_t until = csb__now_ms() + ms;
 
     while (csb__qemu_alive(i)) {
-        if (csb__now_ms() >= until || csb__env_wait(env, 10, "stopping the VM", NULL) != 0) {
-            return !csb__qemu_alive(i);
+        int rc;
+
+        if (csb__now_ms() >= until) {
+            return csb__fail(err, CSB_ETIMEOUT, "the VM's process %ld does not end", (long)i->pid);
+        }
+        rc = csb__env_wait(env, 10, "stopping the VM", err);
+        if (rc != 0) {
+            return rc;
         }
     }
-    return true;
+    return 0;
 }
 
 int csb__qemu_kill(struct csb__env *env, const struct csb__instance *i, csb_error **err) {
     const int signals[] = {SIGTERM, SIGKILL};
 
     for (int s = 0; s < 2; s++) {
+        int rc;
+
         if (!csb__qemu_alive(i)) {
             return 0;
         }
         if (csb__process_signal(i->pid, i->start_time, signals[s]) != 0 && errno != ESRCH) {
             return csb__fail_errno(err, errno, "can't end the VM's process %ld", (long)i->pid);
         }
-        if (csb__qemu_wait_end(env, i, 5000)) {
+        rc = csb__qemu_wait_end(env, i, 5000, NULL);
+        if (rc == CSB_ECANCELED) {
+            return csb__fail(err, rc, "cancelled");
+        }
+        if (rc == 0) {
             return 0;
         }
     }
