@@ -167,6 +167,31 @@ START_TEST(the_other_one_of_two_starts_counts_too) {
 }
 END_TEST
 
+static int cancelled_list(const char *const *args, struct csb__run_result *ret, csb_error **err) {
+    int rc = answer_start(args, ret, err);
+
+    /* The next question, whether it came up after all, meets a cancel. */
+    if (strcmp(args[0], "start") == 0) {
+        csb__env_cancel(&fake.env);
+    } else if (csb__env_check(&fake.env, "listing", err) != 0) {
+        return CSB_ECANCELED;
+    }
+    return rc;
+}
+
+START_TEST(a_cancel_after_a_failure_is_a_cancel) {
+    csb_error *err = NULL;
+
+    fake_machine("vm", "Stopped");
+    will("Running", BOOTING, 0, "errors inspecting instance");
+    fake.answer = cancelled_list;
+    ck_assert_int_eq(start(&err), CSB_ECANCELED);
+    ck_assert_str_eq(csb_error_message(err), "cancelled");
+    ck_assert(!fake_lives(0));
+    csb_error_free(err);
+}
+END_TEST
+
 START_TEST(mounts_are_checked_before_it_starts) {
     fake_machine("vm", "Stopped");
     fake.config = "{\"mounts\":[{\"location\":\"/home/u\"}],\"mountType\":\"9p\"}\n";
@@ -205,6 +230,7 @@ Suite *lima_start_suite(void) {
     tcase_add_test(tc, a_vm_that_ends_while_it_boots);
     tcase_add_test(tc, what_it_leaves_running_is_ended);
     tcase_add_test(tc, the_other_one_of_two_starts_counts_too);
+    tcase_add_test(tc, a_cancel_after_a_failure_is_a_cancel);
     tcase_add_test(tc, mounts_are_checked_before_it_starts);
     tcase_add_test(tc, a_shared_directory_must_be_there);
     suite_add_tcase(s, tc);

@@ -92,32 +92,36 @@ static int wait_ready(const struct boot *b, csb_error **err) {
     }
 }
 
-static bool is_running(const struct boot *b) {
+static int is_running(const struct boot *b, bool *ret, csb_error **err) {
     CSB__AUTOLIMALIST found = {NULL, 0};
+    CSB__AUTOERROR csb_error *e = NULL;
+    int rc = csb__lima_look_up(b->l, b->spec->name, &found, &e);
 
-    return csb__lima_look_up(b->l, b->spec->name, &found, NULL) == 0 &&
-           strcmp(csb__lima_list_find(&found, b->spec->name)->status, "Running") == 0 &&
+    *ret = rc == 0 && strcmp(csb__lima_list_find(&found, b->spec->name)->status, "Running") == 0 &&
            csb__lima_boot_state(b->dir) != CSB__LIMA_EXITING;
+    return rc == CSB_ECANCELED ? csb__error_propagate(err, CSB__STEAL(e)) : 0;
 }
 
 /* Of two that start one VM at the same time (the other one not of us, for we have a lock) both can
  * be told that it failed while it boots: the one reads the other's last words in the log, or finds
  * the host agent before its socket. So what counts is what is there, and what becomes of it. */
-static bool comes_up_all_the_same(const struct boot *b) {
+static int comes_up_all_the_same(const struct boot *b, bool *ret, csb_error **err) {
     struct csb__lima_proc procs[CSB__LIMA_PROCS_MAX];
     size_t n = csb__lima_procs(b->l->home, b->spec->name, procs);
     int64_t until = csb__now_ms() + SETTLE_MS;
+    int rc = 0;
 
-    while (csb__lima_agent_alive(procs, n)) {
-        if (is_running(b)) {
-            return true;
+    *ret = false;
+    while (rc == 0 && csb__lima_agent_alive(procs, n)) {
+        rc = is_running(b, ret, err);
+        if (*ret || csb__now_ms() >= until) {
+            break;
         }
-        if (csb__now_ms() >= until ||
-            csb__env_wait(b->l->env, POLL_MS, "starting the VM", NULL) != 0) {
-            return false;
+        if (rc == 0) {
+            rc = csb__env_wait(b->l->env, POLL_MS, "starting the VM", err);
         }
     }
-    return false;
+    return rc;
 }
 
 /* limactl prints the host agent's last event as Go has it in memory. */
@@ -133,15 +137,22 @@ static int fail_boot(const struct boot *b, csb_error *e, csb_error **err) {
 static int boot(const struct boot *b, csb_error **err) {
     CSB__AUTOERROR csb_error *e = NULL;
     CSB__AUTOSTRV args = CSB__STRV_INIT;
+    bool is_up;
     int rc;
 
     csb__lima_start_args(&args, b->spec->name);
     rc = csb__limactl_run(b->l, &args, 0, &e);
-    if (rc == CSB_EENGINE && comes_up_all_the_same(b)) {
+    if (rc == CSB_EENGINE) {
+        rc = comes_up_all_the_same(b, &is_up, err);
+        if (rc != 0) {
+            return rc;
+        }
+        if (!is_up) {
+            return fail_boot(b, CSB__STEAL(e), err);
+        }
         csb__log(b->l->env, CSB_LOG_INFO, "%s; but it is running", csb_error_message(e));
-        rc = 0;
     }
-    return rc == 0 ? wait_ready(b, err) : fail_boot(b, CSB__STEAL(e), err);
+    return rc == 0 ? wait_ready(b, err) : csb__error_propagate(err, CSB__STEAL(e));
 }
 
 static int fail_broken(const struct csb__lima_record *r, csb_error **err) {
