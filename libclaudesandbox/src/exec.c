@@ -23,6 +23,9 @@ static int check(const csb_exec_options *o, csb_error **err) {
     if (o->cwd && *o->cwd != '/') {
         return csb__fail(err, CSB_EINVAL, "%s is not an absolute path", o->cwd);
     }
+    if (o->stdin_fd < -1 || o->stdout_fd < -1 || o->stderr_fd < -1) {
+        return csb__fail(err, CSB_EINVAL, "a descriptor below -1 is none");
+    }
     for (const char *const *e = o->env; e && *e; e++) {
         if (!csb__env_entry_valid(*e)) {
             return csb__fail(err, CSB_EINVAL, "an environment entry is not NAME=value");

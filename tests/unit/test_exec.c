@@ -30,6 +30,14 @@ START_TEST(what_is_refused) {
     o.env = bad_env;
     ck_assert_int_eq(csb_vm_exec(&f.vm, &o, &done, NULL), CSB_EINVAL);
     o.env = NULL;
+    /* -2 means something to ourselves only. */
+    for (int i = 0; i < 3; i++) {
+        o.stdin_fd = i == 0 ? -2 : -1;
+        o.stdout_fd = i == 1 ? -2 : -1;
+        o.stderr_fd = i == 2 ? -2 : -1;
+        ck_assert_int_eq(csb_vm_exec(&f.vm, &o, &done, NULL), CSB_EINVAL);
+    }
+    o.stderr_fd = -1;
     o.size = 1;
     ck_assert_int_eq(csb_vm_exec(&f.vm, &o, &done, NULL), CSB_EINVAL);
     ck_assert_uint_eq(f.runner.n_calls, 0);
