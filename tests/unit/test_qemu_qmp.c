@@ -143,6 +143,22 @@ START_TEST(garbage_is_no_answer) {
 }
 END_TEST
 
+START_TEST(a_line_has_an_end) {
+    const size_t len = (size_t)3 << 20;
+    char *line = malloc(len + 1);
+    const struct fake_line script[] = {{NULL, line}};
+    struct session s;
+    CSB__AUTOERROR csb_error *e = NULL;
+
+    memset(line, 'x', len);
+    line[len] = '\0';
+    ck_assert_int_eq(session_open(&s, script, 1, &e), CSB_EPROTOCOL);
+    test_check_error(e, CSB_EPROTOCOL, "a line of more than 1048576 bytes");
+    session_end(&s);
+    free(line);
+}
+END_TEST
+
 START_TEST(silence_has_an_end) {
     static const struct fake_line script[] = {{"never", DONE}};
     struct session s = {.server = -1};
@@ -198,6 +214,7 @@ Suite *qemu_qmp_suite(void) {
     tcase_add_test(tc, nobody_there);
     tcase_add_test(tc, it_goes_away);
     tcase_add_test(tc, garbage_is_no_answer);
+    tcase_add_test(tc, a_line_has_an_end);
     tcase_add_test(tc, silence_has_an_end);
     tcase_add_test(tc, waiting_can_be_cancelled);
     return s;

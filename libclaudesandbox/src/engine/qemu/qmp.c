@@ -38,7 +38,11 @@ static int read_line(struct csb__qmp *q, int64_t deadline, struct csb__strbuf *l
         if (rc != 0) {
             return rc;
         }
-        if (left <= 0 || q->in.len > LINE_MAX_BYTES) {
+        if (q->in.len > LINE_MAX_BYTES) {
+            return csb__fail(err, CSB_EPROTOCOL, "QEMU wrote a line of more than %zu bytes",
+                             LINE_MAX_BYTES);
+        }
+        if (left <= 0) {
             return csb__fail(err, CSB_ETIMEOUT, "QEMU does not answer on its control socket");
         }
         poll(p, 2, (int)left);
