@@ -159,6 +159,48 @@ START_TEST(the_tail_of_a_file) {
 }
 END_TEST
 
+START_TEST(a_tail_comes_behind_what_is_there) {
+    CSB__AUTOFREE char *dir = test_dir();
+    CSB__AUTOFREE char *path = test_join(dir, "file");
+    CSB__AUTOFREE char *fifo = test_join(dir, "fifo");
+    CSB__AUTOSTRBUF out = CSB__STRBUF_INIT;
+
+    test_write(path, "0123456789", 0600);
+    ck_assert_int_eq(mkfifo(fifo, 0600), 0);
+    csb__strbuf_puts(&out, "head ");
+    csb__read_tail(path, 4, &out);
+    csb__read_tail(fifo, 4, &out);
+    csb__read_tail(dir, 4, &out);
+    ck_assert_str_eq(csb__strbuf_text(&out), "head 6789");
+}
+END_TEST
+
+static int write_for_ever(void *arg) {
+    CSB__AUTOCLOSE int fd = csb__open(arg, O_WRONLY | O_APPEND, 0);
+
+    for (int i = 0; i < 1000000 && write(fd, "x", 1) == 1; i++) {
+    }
+    return 0;
+}
+
+START_TEST(the_tail_of_a_file_that_grows) {
+    CSB__AUTOFREE char *dir = test_dir();
+    CSB__AUTOFREE char *path = test_join(dir, "file");
+    pid_t writer;
+
+    test_write(path, "0123456789", 0600);
+    writer = test_fork(write_for_ever, path);
+    for (int i = 0; i < 2000; i++) {
+        CSB__AUTOSTRBUF out = CSB__STRBUF_INIT;
+
+        csb__read_tail(path, 10, &out);
+        ck_assert_uint_eq(out.len, 10);
+    }
+    kill(writer, SIGKILL);
+    test_join_child(writer);
+}
+END_TEST
+
 /* A program that uses the library may have left SIGPIPE as it is. */
 static int write_to_nobody(void *arg) {
     int fds[2];
@@ -256,6 +298,8 @@ Suite *posix_suite(void) {
     tcase_add_test(tc, a_refused_write_says_so);
     tcase_add_test(tc, reading_has_a_limit);
     tcase_add_test(tc, the_tail_of_a_file);
+    tcase_add_test(tc, a_tail_comes_behind_what_is_there);
+    tcase_add_test(tc, the_tail_of_a_file_that_grows);
     tcase_add_test(tc, nobody_dies_of_a_closed_pipe);
     tcase_add_test(tc, a_closed_pipe_is_an_error_number);
     tcase_add_test(tc, random_hex_is_hex);

@@ -162,15 +162,25 @@ int csb__read_file(const char *path, size_t max, struct csb__strbuf *out) {
 }
 
 void csb__read_tail(const char *path, size_t max, struct csb__strbuf *out) {
-    CSB__AUTOCLOSE int fd = csb__open(path, O_RDONLY | O_NOFOLLOW, 0);
+    /* Not blocking: opening a FIFO would wait for a writer. */
+    CSB__AUTOCLOSE int fd = csb__open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
     off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+    char buf[16384];
+    ssize_t n = 1;
 
     if (size < 0) {
         return;
     }
     lseek(fd, size > (off_t)max ? size - (off_t)max : 0, SEEK_SET);
-    /* The file may have grown meanwhile; what is over the limit is left. */
-    (void)read_all(fd, max, out);
+    /* It may have grown meanwhile: what is over the limit is left, and the rest is not. */
+    while (max > 0 && n != 0) {
+        n = read(fd, buf, max < sizeof(buf) ? max : sizeof(buf));
+        if (n < 0 && errno != EINTR) {
+            return;
+        }
+        csb__strbuf_add(out, buf, n > 0 ? (size_t)n : 0);
+        max -= n > 0 ? (size_t)n : 0;
+    }
 }
 
 ssize_t csb__write(int fd, const void *bytes, size_t len) {
