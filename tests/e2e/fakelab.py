@@ -28,12 +28,6 @@ CAT = """\
 [ "$*" != /proc/self/mountinfo ] || set -- "$CSB_FAKE_MOUNTINFO"
 exec /bin/cat "$@"
 """
-# The kernel shows a bind mount as what it is a part of: here, of a share.
-MOUNT = f"""\
-#!/bin/sh
-case $1 in --bind) set -- -t 9p "$@" ;; esac
-exec '{FAKES}/guest-bin/mount' "$@"
-"""
 
 
 class FakeLab(Sandbox):
@@ -56,7 +50,7 @@ class FakeLab(Sandbox):
     def _make_guest(self) -> None:
         """All VMs are this directory, with programs that the fakes have not."""
         self.guest = self.root / "guest"
-        for name, text in (("claude", CLAUDE), ("cat", CAT), ("mount", MOUNT)):
+        for name, text in (("claude", CLAUDE), ("cat", CAT)):
             program = self.guest / "bin" / name
             program.parent.mkdir(parents=True, exist_ok=True)
             program.write_text(text)

@@ -407,6 +407,22 @@ def test_ssh_mountinfo(lab: Lab) -> None:
     assert count.strip() == "3"
 
 
+def test_ssh_bind_mount(lab: Lab) -> None:
+    """As the kernel has it: the device, type and options of what it is a part of, and which part."""
+    lab.started(mountType="9p", mounts=[
+        {"location": str(lab.root), "mountPoint": "/mnt/a\\040b", "writable": True},
+        {"location": str(lab.root), "mountPoint": "/mnt/a", "writable": False}])
+    script = "for s in '/mnt/a b' '/mnt/a b/c d' /mnt/a /mnt/ax/y; do sudo mount --bind \"$s\" /at; done; " \
+             "sudo mount --bind -o ro /mnt/ax /at; tail -n5 /proc/self/mountinfo"
+    lines = lab.ssh("lima-base", script).stdout.splitlines()
+    assert [line.split(" ", 1)[1].split(",access")[0] for line in lines] == [
+        "22 0:30 / /at rw,relatime shared:63 - 9p mount0 rw,sync,dirsync",
+        "22 0:30 /c\\040d /at rw,relatime shared:64 - 9p mount0 rw,sync,dirsync",
+        "22 0:31 / /at ro,relatime shared:65 - 9p mount1 ro,sync,dirsync",
+        "22 254:1 /mnt/ax/y /at rw,relatime shared:66 - ext4 /dev/vda1 rw,errors=remount-ro",
+        "22 254:1 /mnt/ax /at ro,relatime shared:67 - ext4 /dev/vda1 rw,errors=remount-ro"]
+
+
 def test_ssh_without_a_vm(lab: Lab) -> None:
     directory = lab.started()
     lab.run("stop", "base")
