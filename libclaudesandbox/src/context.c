@@ -83,6 +83,9 @@ static int fill(csb_ctx *ctx, const csb_ctx_options *o, csb_error **err) {
     if (rc == 0) {
         rc = make_real(&env->state_dir, err);
     }
+    if (rc == 0) {
+        rc = csb__place_check(env->state_dir, "CLAUDE_SANDBOX_HOME", err);
+    }
     if (rc == 0 && engine && !csb__engine_by_name(engine)) {
         rc = csb__fail(err, CSB_EINVAL, "there is no engine \"%s\", only lima and qemu", engine);
     }

@@ -161,10 +161,14 @@ static int run_engine(struct csb__env *env, const struct csb__engine *engine,
 /* Moves the spec into a record that says who made it. */
 static int fill_record(struct csb__env *env, const struct csb__engine *engine,
                        struct csb__spec *spec, struct csb__record *ret, csb_error **err) {
+    int rc = engine->home(env, &ret->engine_home, err);
+
+    if (rc != 0) {
+        return rc;
+    }
     ret->engine = strdup(engine->name);
-    ret->engine_home = engine->home(env);
     ret->created = (int64_t)time(NULL);
-    if (!ret->engine || !ret->engine_home) {
+    if (!ret->engine) {
         return csb__fail_nomem(err);
     }
     ret->spec = *spec;

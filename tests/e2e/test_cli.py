@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
@@ -173,6 +174,13 @@ def test_every_name_is_served(sandbox: Sandbox) -> None:
 
 def test_state_directory_must_be_absolute(sandbox: Sandbox) -> None:
     sandbox.run("status", env={"CLAUDE_SANDBOX_HOME": "relative"}).expect(USAGE, "relative is not an absolute path")
+
+
+@pytest.mark.parametrize("place, saying", [
+    (b"/tmp/\xff", "not UTF-8"), (b"/tmp/a\x1bb", "control characters"), (b"/tmp/${HOME}", 'ssh takes "${" for a variable')])
+def test_state_directory_that_can_not_be_written_down(sandbox: Sandbox, place: bytes, saying: str) -> None:
+    done = sandbox.run("status", env={"CLAUDE_SANDBOX_HOME": os.fsdecode(place)})
+    done.expect(USAGE, saying, "try: set CLAUDE_SANDBOX_HOME to another path")
 
 
 def test_state_directory_defaults_to_the_home(sandbox: Sandbox) -> None:

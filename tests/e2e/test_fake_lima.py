@@ -824,6 +824,13 @@ def test_lima_home_of_the_users_choice(lab: FakeLab) -> None:
     assert not (chosen / name).exists()
 
 
+@pytest.mark.parametrize("name, saying", [(b"L\xff", "not UTF-8"), (b"${HOME}", 'ssh takes "${" for a variable')])
+def test_lima_home_that_can_not_be_written_down(lab: FakeLab, name: bytes, saying: str) -> None:
+    done = lab.make(lab.project(), env={"LIMA_HOME": os.fsdecode(os.fsencode(lab.root) + b"/" + name)})
+    done.expect(USAGE, saying, "try: set LIMA_HOME to another path")
+    lab.nothing_is_left()
+
+
 # ---- the surroundings --------------------------------------------------------------------------------------
 
 def test_symlinked_install(lab: FakeLab) -> None:

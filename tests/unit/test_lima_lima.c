@@ -8,16 +8,34 @@
 static const struct csb__engine *const lima = &csb__engine_lima;
 
 START_TEST(the_home) {
-    char *home = lima->home(&fake.env);
+    CSB__AUTOFREE char *home = NULL;
+    CSB__AUTOFREE char *own = NULL;
     char want[128];
 
+    ck_assert_int_eq(lima->home(&fake.env, &home, NULL), 0);
     ck_assert_str_eq(home, fake.home);
-    free(home);
     setenv("LIMA_HOME", "", 1);
-    home = lima->home(&fake.env);
+    ck_assert_int_eq(lima->home(&fake.env, &own, NULL), 0);
     snprintf(want, sizeof(want), "%s/lima", fake.state);
-    ck_assert_str_eq(home, want);
-    free(home);
+    ck_assert_str_eq(own, want);
+}
+END_TEST
+
+START_TEST(a_home_that_can_not_be_written_down) {
+    static const char *const paths[] = {"/tmp/\xff", "/tmp/a\nb", "/tmp/${HOME}"};
+
+    for (size_t i = 0; i < 3; i++) {
+        char *home = NULL;
+        csb_error *err = NULL;
+
+        setenv("LIMA_HOME", paths[i], 1);
+        ck_assert_int_eq(lima->home(&fake.env, &home, &err), CSB_EINVAL);
+        ck_assert_str_eq(csb_error_hint(err), "set LIMA_HOME to another path");
+        ck_assert_ptr_null(home);
+        csb_error_free(err);
+        /* Told as what it is, and not as a path that is too long. */
+        ck_assert_uint_gt(lima->name_max(&fake.env), 0);
+    }
 }
 END_TEST
 
@@ -25,21 +43,20 @@ START_TEST(the_home_is_real) {
     char link[96];
     char sub[128];
     char want[128];
-    char *home;
+    CSB__AUTOFREE char *home = NULL;
+    CSB__AUTOFREE char *yet = NULL;
 
     snprintf(link, sizeof(link), "%s/link", fake.root);
     ck_assert_int_eq(symlink(fake.home, link), 0);
     setenv("LIMA_HOME", link, 1);
-    home = lima->home(&fake.env);
+    ck_assert_int_eq(lima->home(&fake.env, &home, NULL), 0);
     ck_assert_str_eq(home, fake.home);
-    free(home);
     /* Also what is yet to be made. */
     snprintf(sub, sizeof(sub), "%s/new", link);
     snprintf(want, sizeof(want), "%s/new", fake.home);
     setenv("LIMA_HOME", sub, 1);
-    home = lima->home(&fake.env);
-    ck_assert_str_eq(home, want);
-    free(home);
+    ck_assert_int_eq(lima->home(&fake.env, &yet, NULL), 0);
+    ck_assert_str_eq(yet, want);
 }
 END_TEST
 
@@ -214,6 +231,7 @@ Suite *lima_lima_suite(void) {
     tcase_add_checked_fixture(tc, fake_setup, fake_teardown);
     tcase_add_test(tc, the_home);
     tcase_add_test(tc, the_home_is_real);
+    tcase_add_test(tc, a_home_that_can_not_be_written_down);
     tcase_add_test(tc, names_fit_into_socket_paths);
     tcase_add_test(tc, states);
     tcase_add_test(tc, a_machine_is_described);

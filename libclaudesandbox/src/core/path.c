@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/json.h"
 #include "core/posix.h"
 
 char *csb__path_join(const char *dir, const char *name) {
@@ -61,6 +62,17 @@ bool csb__path_is_within(const char *path, const char *dir) {
         return true;
     }
     return strncmp(path, dir, len) == 0 && (path[len] == '\0' || path[len] == '/');
+}
+
+bool csb__path_is_text(const char *path) {
+    CSB__AUTOJSON *text = json_string(path); /* NULL for what is not UTF-8 */
+
+    for (const char *p = path; *p; p++) {
+        if ((unsigned char)*p < 0x20 || *p == 0x7f) {
+            return false;
+        }
+    }
+    return text != NULL;
 }
 
 char *csb__account_home(void) {

@@ -13,6 +13,8 @@ char *csb__path_join(const char *dir, const char *name);
 char *csb__path_absolute(const char *path);
 /* True when `path` is `dir` or lies in it; both absolute and normal. */
 bool csb__path_is_within(const char *path, const char *dir);
+/* UTF-8 without control characters, which can be written down in JSON, YAML and lines of text. */
+bool csb__path_is_text(const char *path);
 /* The user's home directory: $HOME, else the account's. NULL where there is none. */
 char *csb__home_dir(void);
 /* The account's, whatever $HOME says. */

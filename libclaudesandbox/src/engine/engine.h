@@ -50,8 +50,8 @@ struct csb__engine {
      * freed, or ENOENGINE with what is missing and a hint that says what to install. */
     int (*probe)(struct csb__env *env, char **what, csb_error **err);
     /* Where it keeps machines now, for the record (LIMA_HOME); "" if that is the state directory.
-     * To be freed; NULL when memory ran out. */
-    char *(*home)(struct csb__env *env);
+     * To be freed. EINVAL for a place that can't be recorded. */
+    int (*home)(struct csb__env *env, char **ret, csb_error **err);
     /* How long a machine's name may be, given the limits on socket paths. */
     size_t (*name_max)(struct csb__env *env);
     /* Leaves it stopped. EEXISTS when the engine has one of that name. */

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/json.h"
 #include "core/path.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -25,27 +24,28 @@ int csb__spec_check_sizes(int cpus, uint64_t memory, uint64_t disk, csb_error **
     return 0;
 }
 
-/* A path goes into JSON records, and on lima into YAML: UTF-8 without control characters. */
-static bool is_portable_text(const char *path) {
-    CSB__AUTOJSON *text = json_string(path); /* NULL for what is not UTF-8 */
-
-    for (const char *p = path; *p; p++) {
-        if ((unsigned char)*p < 0x20 || *p == 0x7f) {
-            return false;
-        }
-    }
-    return text != NULL;
-}
-
 static int refuse(csb_error **err, const char *path, const char *why) {
     return csb__fail(err, CSB_EINVAL, "%s can't be shared with a VM: %s", path, why);
+}
+
+int csb__place_check(const char *path, const char *variable, csb_error **err) {
+    if (!csb__path_is_text(path)) {
+        csb__fail(err, CSB_EINVAL,
+                  "a directory whose path is not UTF-8 or has control characters can't hold VMs");
+    } else if (strstr(path, "${")) {
+        csb__fail(err, CSB_EINVAL, "%s can't hold VMs: ssh takes \"${\" for a variable", path);
+    } else {
+        return 0;
+    }
+    csb__error_set_hint(err, "set %s to another path", variable);
+    return CSB_EINVAL;
 }
 
 int csb__mount_check_host(const char *path, const char *home, const char *state_dir, bool force,
                           csb_error **err) {
     bool is_home = home && strcmp(path, home) == 0;
 
-    if (!is_portable_text(path)) {
+    if (!csb__path_is_text(path)) {
         return csb__fail(err, CSB_EINVAL,
                          "a directory whose path is not UTF-8 or has control characters can't be "
                          "shared with a VM");
@@ -80,7 +80,7 @@ int csb__mount_check_guest(const char *path, csb_error **err) {
                                         "/etc",      "/lib",  "/lib64", "/usr/bin", "/usr/lib",
                                         "/usr/sbin", "/bin",  "/sbin",  NULL};
     CSB__AUTOFREE char *normal = *path == '/' ? csb__path_absolute(path) : NULL;
-    bool bad = !normal || strcmp(normal, path) != 0 || !is_portable_text(path);
+    bool bad = !normal || strcmp(normal, path) != 0 || !csb__path_is_text(path);
 
     for (int i = 0; !bad && exact[i]; i++) {
         bad = strcmp(path, exact[i]) == 0;

@@ -37,6 +37,9 @@ struct csb__spec {
 /* 0 means "not given"; anything else must be a size that a guest can boot with. */
 int csb__spec_check_sizes(int cpus, uint64_t memory, uint64_t disk, csb_error **err);
 
+/* Whether machines can be kept in a directory: its path gets into records, and into ssh's
+ * configuration. `variable` is what sets it. */
+int csb__place_check(const char *path, const char *variable, csb_error **err);
 /*
  * Whether a directory may be shared at all. Refused: the root, directories that hold other
  * people's or our own secrets (the home directory unless `force`, whatever contains it, our state

@@ -85,9 +85,11 @@ static int begin(struct csb__env *env, const struct csb__spec *spec, char **home
     int rc = csb__lima_check_mounts(spec, err);
 
     if (rc == 0) {
-        *home = csb__lima_home(env);
+        rc = csb__lima_home(env, home, err);
+    }
+    if (rc == 0) {
         *expression = csb__lima_expression(spec);
-        rc = *home && *expression ? 0 : csb__fail_nomem(err);
+        rc = *expression ? 0 : csb__fail_nomem(err);
     }
     return rc;
 }

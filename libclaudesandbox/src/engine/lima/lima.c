@@ -41,7 +41,7 @@ static char *real_or_same(const char *path) {
     return dir ? csb__path_join(dir, slash + 1) : strdup(path);
 }
 
-char *csb__lima_home(struct csb__env *env) {
+static char *find_home(struct csb__env *env) {
     const char *set = getenv("LIMA_HOME");
     CSB__AUTOFREE char *path = set && *set ? csb__path_absolute(set)
                                            : csb__path_join(env->state_dir, "lima");
@@ -49,8 +49,18 @@ char *csb__lima_home(struct csb__env *env) {
     return path ? real_or_same(path) : NULL;
 }
 
+int csb__lima_home(struct csb__env *env, char **ret, csb_error **err) {
+    CSB__AUTOFREE char *home = find_home(env);
+    int rc = home ? csb__place_check(home, "LIMA_HOME", err) : csb__fail_nomem(err);
+
+    if (rc == 0) {
+        *ret = CSB__STEAL(home);
+    }
+    return rc;
+}
+
 static size_t name_max(struct csb__env *env) {
-    CSB__AUTOFREE char *home = csb__lima_home(env);
+    CSB__AUTOFREE char *home = find_home(env);
     size_t used = (home ? strlen(home) : SOCKET_MAX) + 1 + strlen(LONGEST_SOCKET) + 1;
     size_t room = used < SOCKET_MAX ? SOCKET_MAX - used : 0;
 

@@ -15,8 +15,8 @@ int csb__lima_state(const char *home, const struct csb__lima_record *r);
 /* EPROTOCOL unless the machine's effective configuration shares what the spec asks for. */
 int csb__lima_verify(const struct csb__limactl *l, const struct csb__spec *spec, csb_error **err);
 
-/* The present home: absolute, its links resolved as Lima does. */
-char *csb__lima_home(struct csb__env *env);
+/* The present home: absolute, its links resolved as Lima does. To be freed. */
+int csb__lima_home(struct csb__env *env, char **ret, csb_error **err);
 
 /* create.c */
 int csb__lima_create(struct csb__env *env, const struct csb__spec *spec,

@@ -45,9 +45,10 @@ static int probe(struct csb__env *env, char **what, csb_error **err) {
     return 0;
 }
 
-static char *home(struct csb__env *env) {
+static int home(struct csb__env *env, char **ret, csb_error **err) {
     (void)env;
-    return strdup("");
+    *ret = strdup("");
+    return *ret ? 0 : csb__fail_nomem(err);
 }
 
 static size_t name_max(struct csb__env *env) {
