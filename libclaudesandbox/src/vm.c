@@ -214,6 +214,18 @@ uint64_t csb_vm_disk_bytes(const csb_vm *vm) {
     return vm->machine.disk ? vm->machine.disk : vm->record.spec.disk;
 }
 
+uint64_t csb_vm_disk_used_bytes(const csb_vm *vm) {
+    return vm->machine.disk_used;
+}
+
+int64_t csb_vm_created(const csb_vm *vm) {
+    return vm->record.created;
+}
+
+int64_t csb_vm_started(const csb_vm *vm) {
+    return vm->machine.started;
+}
+
 const char *csb_vm_ssh_config(const csb_vm *vm) {
     return vm->machine.door.ssh_config ? vm->machine.door.ssh_config : "";
 }

@@ -82,8 +82,10 @@ static int inspect(struct csb__env *env, const char *name, const char *home,
     if (fake_inspect_rc != 0) {
         return answer(fake_inspect_rc, "inspect", err);
     }
-    *ret = (struct csb__machine){.state = fake_state, .cpus = 2, .memory = 3, .disk = 4};
+    *ret = (struct csb__machine){
+        .state = fake_state, .cpus = 2, .memory = 3, .disk = 4, .disk_used = 5};
     if (fake_state == CSB_VM_RUNNING) {
+        ret->started = 6;
         ret->door = (struct csb__door){strdup("/ssh.config"), strdup("box"), strdup(control_path)};
     }
     return 0;

@@ -3,6 +3,8 @@
 
 #include <claudesandbox/vm.h>
 
+#include <sys/stat.h>
+
 #include "engine/lima/lima.h"
 
 static const struct csb__engine *const lima = &csb__engine_lima;
@@ -130,6 +132,30 @@ START_TEST(a_machine_is_described) {
 }
 END_TEST
 
+START_TEST(what_a_machine_takes_up_and_since_when) {
+    struct csb__machine m = {0};
+    uint64_t before;
+    char text[100001];
+    struct stat st;
+
+    fake_machine("vm", "Stopped");
+    fake_put("vm", "ha.pid", "1\n"); /* left by a host agent that was killed */
+    ck_assert_int_eq(lima->inspect(&fake.env, "vm", fake.home, &m, NULL), 0);
+    ck_assert_int_eq(m.started, 0);
+    before = m.disk_used;
+    csb__machine_finish(&m);
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    fake_put("vm", "disk", text);
+    fake_machine("vm", "Running");
+    ck_assert_int_eq(lima->inspect(&fake.env, "vm", fake.home, &m, NULL), 0);
+    ck_assert_uint_ge(m.disk_used, before + sizeof(text) - 1);
+    ck_assert_int_eq(stat(fake_path("vm", "ha.pid"), &st), 0);
+    ck_assert_int_eq(m.started, st.st_mtime);
+    csb__machine_finish(&m);
+}
+END_TEST
+
 START_TEST(a_missing_machine_is_not_asked_for) {
     struct csb__machine m = {0};
     csb_error *err = NULL;
@@ -235,6 +261,7 @@ Suite *lima_lima_suite(void) {
     tcase_add_test(tc, names_fit_into_socket_paths);
     tcase_add_test(tc, states);
     tcase_add_test(tc, a_machine_is_described);
+    tcase_add_test(tc, what_a_machine_takes_up_and_since_when);
     tcase_add_test(tc, a_missing_machine_is_not_asked_for);
     tcase_add_test(tc, a_failing_limactl_is_no_missing_machine);
     tcase_add_test(tc, garbage_is_told);

@@ -211,6 +211,32 @@ START_TEST(remove_tree_says_what_stays) {
 }
 END_TEST
 
+START_TEST(a_tree_weighs_what_is_in_it) {
+    CSB__AUTOFREE char *dir = test_dir();
+    CSB__AUTOFREE char *sub = test_join(dir, "sub");
+    CSB__AUTOFREE char *hole = test_join(sub, "hole");
+    CSB__AUTOFREE char *link = test_join(sub, "link");
+    CSB__AUTOFREE char *file = test_join(sub, "file");
+    CSB__AUTOFREE char *text = calloc(1, 200001);
+    uint64_t before;
+    uint64_t after;
+
+    ck_assert_uint_eq(csb__tree_bytes(file), 0);
+    ck_assert_int_eq(mkdir(sub, 0700), 0);
+    test_write(hole, "", 0600);
+    ck_assert_int_eq(truncate(hole, (off_t)1 << 30), 0);
+    ck_assert_int_eq(symlink("/usr", link), 0);
+    before = csb__tree_bytes(dir);
+    /* Neither the hole nor what the link leads to. */
+    ck_assert_uint_lt(before, 100000);
+    memset(text, 'x', 200000);
+    test_write(file, text, 0600);
+    after = csb__tree_bytes(dir);
+    ck_assert_uint_ge(after, before + 200000);
+    ck_assert_uint_lt(after, before + 400000);
+}
+END_TEST
+
 Suite *path_suite(void);
 Suite *path_suite(void) {
     Suite *s = suite_create("path");
@@ -226,5 +252,6 @@ Suite *path_suite(void) {
     tcase_add_test(tc, mkdirs_tells_refused_from_missing);
     tcase_add_test(tc, remove_tree_stays_in_the_tree);
     tcase_add_test(tc, remove_tree_says_what_stays);
+    tcase_add_test(tc, a_tree_weighs_what_is_in_it);
     return s;
 }

@@ -40,6 +40,24 @@ START_TEST(processes_have_a_beginning) {
 }
 END_TEST
 
+START_TEST(a_beginning_is_a_time_of_day) {
+    time_t before = time(NULL);
+    pid_t child = test_fork(sleep_for_ever, NULL);
+    time_t after = time(NULL);
+    uint64_t start;
+    int64_t began;
+
+    ck_assert_int_eq(csb__process_start_time(child, &start), 0);
+    began = csb__process_began(start);
+    kill(child, SIGKILL);
+    test_join_child(child);
+    /* The kernel counts in ticks, we in seconds. */
+    ck_assert_int_ge(began, before - 1);
+    ck_assert_int_le(began, after + 1);
+    ck_assert_int_eq(csb__process_began(start), began);
+}
+END_TEST
+
 START_TEST(a_corpse_is_no_process) {
     pid_t child = test_fork(end_at_once, NULL);
     siginfo_t info;
@@ -147,6 +165,7 @@ Suite *proc_suite(void) {
     TCase *tc = test_case(s, "proc");
 
     tcase_add_test(tc, processes_have_a_beginning);
+    tcase_add_test(tc, a_beginning_is_a_time_of_day);
     tcase_add_test(tc, a_corpse_is_no_process);
     tcase_add_test(tc, nonsense_is_no_process);
     tcase_add_test(tc, only_the_very_process_is_signalled);

@@ -5,10 +5,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+
+#include <claudesandbox/vm.h>
 
 #include "core/path.h"
 #include "core/posix.h"
 #include "core/process.h"
+#include "engine/engine.h"
 #include "engine/qemu/machine.h"
 #include "fake_server.h"
 #include "support.h"
@@ -98,6 +102,8 @@ START_TEST(a_lost_process_is_found_again) {
     TEST_AUTOENV env;
     CSB__AUTOINSTANCE i;
     CSB__AUTOINSTANCE loaded = {0};
+    time_t before = time(NULL);
+    struct csb__machine m = {0};
     pid_t pid;
 
     test_env(&env);
@@ -114,6 +120,11 @@ START_TEST(a_lost_process_is_found_again) {
     /* And written down. */
     ck_assert_int_eq(csb__instance_load(&env, "web", &loaded, NULL), 0);
     ck_assert(csb__qemu_alive(&loaded));
+    ck_assert_int_eq(csb__engine_qemu.inspect(&env, "web", "", &m, NULL), 0);
+    ck_assert_int_eq(m.state, CSB_VM_STARTING);
+    ck_assert_int_ge(m.started, before - 1);
+    ck_assert_uint_gt(m.disk_used, 0);
+    csb__machine_finish(&m);
     ck_assert_int_eq(csb__qemu_kill(&env, &i, NULL), 0);
 }
 END_TEST

@@ -27,11 +27,16 @@ START_TEST(getters_tell_what_is_known) {
     ck_assert_int_eq(csb_vm_cpus(&f.vm), 0);
     f.vm.record.spec.cpus = 7;
     ck_assert_int_eq(csb_vm_cpus(&f.vm), 7);
+    f.vm.record.created = 8;
+    ck_assert_int_eq(csb_vm_created(&f.vm), 8);
+    ck_assert_int_eq(csb_vm_started(&f.vm), 0);
     fake_vm_run(&f);
     ck_assert_str_eq(csb_vm_state_name(&f.vm), "running");
     ck_assert_int_eq(csb_vm_cpus(&f.vm), 2);
     ck_assert_uint_eq(csb_vm_memory_bytes(&f.vm), 3);
     ck_assert_uint_eq(csb_vm_disk_bytes(&f.vm), 4);
+    ck_assert_uint_eq(csb_vm_disk_used_bytes(&f.vm), 5);
+    ck_assert_int_eq(csb_vm_started(&f.vm), 6);
     ck_assert_str_eq(csb_vm_ssh_config(&f.vm), "/ssh.config");
     ck_assert_str_eq(csb_vm_ssh_host(&f.vm), "box");
     csb_vm_free(NULL);

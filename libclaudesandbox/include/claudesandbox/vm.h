@@ -216,6 +216,17 @@ CSB_API int csb_vm_cpus(const csb_vm *vm);
 CSB_API uint64_t csb_vm_memory_bytes(const csb_vm *vm);
 /* Size of its disk in bytes as the guest sees it; 0 where unknown.  Since: 0.1 */
 CSB_API uint64_t csb_vm_disk_bytes(const csb_vm *vm);
+/*
+ * What the machine takes up on the host now, in bytes: its disk above all, of which only what was
+ * written to takes up room. 0 where unknown. Space that files share (an image) is not counted.
+ * Since: 0.1
+ */
+CSB_API uint64_t csb_vm_disk_used_bytes(const csb_vm *vm);
+/* When it was made, in seconds since 1970; 0 where unknown.  Since: 0.1 */
+CSB_API int64_t csb_vm_created(const csb_vm *vm);
+/* When it was last started, in seconds since 1970, as of the last call that asked; 0 where unknown
+ * and when it is stopped.  Since: 0.1 */
+CSB_API int64_t csb_vm_started(const csb_vm *vm);
 /* For `ssh -F CONFIG HOST`: the config file and the host alias; "" before the first start.
  * Since: 0.1 */
 CSB_API const char *csb_vm_ssh_config(const csb_vm *vm);

@@ -11,6 +11,9 @@
 #include "core/json.h"
 #include "core/posix.h"
 
+/* The unit of st_blocks, whatever the file system has. */
+#define BLOCK 512
+
 char *csb__path_join(const char *dir, const char *name) {
     char *path = NULL;
 
@@ -179,4 +182,44 @@ int csb__remove_tree(const char *path, csb_error **err) {
     int rc = remove_at(AT_FDCWD, path);
 
     return rc == 0 ? 0 : csb__fail_errno(err, rc, "can't remove %s", path);
+}
+
+static uint64_t entries_bytes(int dirfd);
+
+static uint64_t bytes_at(int dirfd, const char *name) {
+    struct stat st;
+    uint64_t n;
+    int fd;
+
+    if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+        return 0;
+    }
+    n = (uint64_t)st.st_blocks * BLOCK;
+    if (S_ISDIR(st.st_mode)) {
+        fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        n += fd >= 0 ? entries_bytes(fd) : 0;
+    }
+    return n;
+}
+
+/* Takes ownership of the fd. */
+static uint64_t entries_bytes(int dirfd) {
+    CSB__AUTOCLOSEDIR DIR *dir = fdopendir(dirfd);
+    struct dirent *entry;
+    uint64_t n = 0;
+
+    if (!dir) {
+        close(dirfd);
+        return 0;
+    }
+    while ((entry = readdir(dir))) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
+            n += bytes_at(dirfd, entry->d_name);
+        }
+    }
+    return n;
+}
+
+uint64_t csb__tree_bytes(const char *path) {
+    return bytes_at(AT_FDCWD, path);
 }

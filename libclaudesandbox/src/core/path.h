@@ -3,6 +3,7 @@
 #define CSB_CORE_PATH_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "core/error.h"
@@ -24,5 +25,8 @@ char *csb__account_home(void);
 int csb__mkdirs(const char *path, csb_error **err);
 /* Removes a tree without ever leaving it: links are removed, not followed. Gone already is fine. */
 int csb__remove_tree(const char *path, csb_error **err);
+/* What a file or a tree takes up on the disk, in bytes: less than its size where it has holes. Links
+ * are not followed; what can't be read counts nothing. */
+uint64_t csb__tree_bytes(const char *path);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include "core/posix.h"
 #include "core/process.h"
@@ -38,6 +39,23 @@ int csb__process_start_time(pid_t pid, uint64_t *ret) {
     /* The first thread is a corpse at once when a process is killed; while others are still dying
      * they hold its files, its locks among them. */
     return state == 'X' || (state == 'Z' && threads <= 1) ? -1 : 0;
+}
+
+/* proc(5): in clock ticks since boot, suspended time included. */
+int64_t csb__process_began(uint64_t start_time) {
+    long ticks = sysconf(_SC_CLK_TCK);
+    struct timespec up;
+    struct timespec now;
+    int64_t began;
+
+    if (ticks <= 0 || clock_gettime(CLOCK_BOOTTIME, &up) != 0 ||
+        clock_gettime(CLOCK_REALTIME, &now) != 0) {
+        return 0;
+    }
+    /* In ticks throughout, so that asking twice says the same. */
+    began = ((int64_t)now.tv_sec - (int64_t)up.tv_sec) * ticks +
+            ((int64_t)now.tv_nsec - (int64_t)up.tv_nsec) * ticks / 1000000000;
+    return (began + (int64_t)start_time) / ticks;
 }
 
 int csb__process_signal(pid_t pid, uint64_t start_time, int signo) {

@@ -43,6 +43,10 @@ int csb__process_start_time(pid_t pid, uint64_t *ret) {
     return 0;
 }
 
+int64_t csb__process_began(uint64_t start_time) {
+    return (int64_t)(start_time / 1000000);
+}
+
 int csb__process_signal(pid_t pid, uint64_t start_time, int signo) {
     uint64_t now;
 

@@ -83,6 +83,8 @@ int csb__child_fd(pid_t pid);
 /* When a process began, in a unit of the system's own, so that a pid used anew is noticed.
  * -1 when there is no such process, or only its corpse. */
 int csb__process_start_time(pid_t pid, uint64_t *ret);
+/* The same in seconds since 1970; 0 where that can't be told. */
+int64_t csb__process_began(uint64_t start_time);
 /* Sends a signal to the very process that began then; -1 with ESRCH when it is gone. */
 int csb__process_signal(pid_t pid, uint64_t start_time, int signo);
 /* An id of this boot of the host, "" where the system has none. */

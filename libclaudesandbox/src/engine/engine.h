@@ -25,9 +25,11 @@ struct csb__door {
 struct csb__machine {
     int state;    /* CSB_VM_... */
     char *reason; /* why it is broken; NULL otherwise */
-    int cpus;     /* 0: unknown, as for the next two */
+    int cpus;     /* 0: unknown, as for the next three */
     uint64_t memory;
     uint64_t disk;
+    uint64_t disk_used; /* what its files take up on the host now */
+    int64_t started;    /* when it was started, in seconds since 1970; 0: unknown, or it is off */
     struct csb__door door;
 };
 

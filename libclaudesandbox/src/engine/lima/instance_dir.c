@@ -31,6 +31,14 @@ bool csb__lima_dir_protected(const char *dir) {
     return path && lstat(path, &st) == 0;
 }
 
+/* The host agent writes its pid down when it begins, and removes the file at its end. */
+int64_t csb__lima_dir_started(const char *dir) {
+    CSB__AUTOFREE char *path = csb__path_join(dir, "ha.pid");
+    struct stat st;
+
+    return path && lstat(path, &st) == 0 && S_ISREG(st.st_mode) ? (int64_t)st.st_mtime : 0;
+}
+
 /* pkg/instance/hostname/hostname.go */
 char *csb__lima_host_alias(const char *name) {
     char *alias = NULL;

@@ -20,6 +20,9 @@ int csb__lima_door(const char *dir, const char *name, struct csb__door *ret, csb
 /* CSB__LIMA_BOOTING, ...: what its host agent says. */
 int csb__lima_boot_state(const char *dir);
 
+/* When its host agent began, in seconds since 1970; 0 when there is none. */
+int64_t csb__lima_dir_started(const char *dir);
+
 /* The ends of its consoles and of its host agent's log. */
 void csb__lima_dir_console(const char *dir, struct csb__strbuf *out);
 

@@ -166,6 +166,10 @@ static int to_machine(const char *home, const struct csb__lima_record *r, struct
         return rc;
     }
     m.state = csb__lima_state(home, r);
+    m.disk_used = csb__tree_bytes(dir);
+    if (m.state == CSB_VM_RUNNING || m.state == CSB_VM_STARTING) {
+        m.started = csb__lima_dir_started(dir);
+    }
     if (m.state == CSB_VM_BROKEN) {
         m.reason = strdup(r->errors ? r->errors : "Lima can't tell its state");
         if (!m.reason) {

@@ -5,6 +5,7 @@
 
 #include <claudesandbox/vm.h>
 
+#include "core/path.h"
 #include "core/process.h"
 #include "engine/engine.h"
 #include "engine/qemu/instance.h"
@@ -101,6 +102,8 @@ static int inspect(struct csb__env *env, const char *name, const char *home_dir,
     ret->cpus = i.cpus;
     ret->memory = i.memory;
     ret->disk = i.disk;
+    ret->disk_used = csb__tree_bytes(i.dir);
+    ret->started = ret->state == CSB_VM_STOPPED ? 0 : csb__process_began(i.start_time);
     return i.ssh_port ? csb__keys_door(&i, &ret->door, err) : 0;
 }
 
