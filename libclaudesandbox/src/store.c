@@ -97,6 +97,26 @@ static char *name_of_entry(const char *entry) {
     return name;
 }
 
+int csb__store_names(struct csb__env *env, struct csb__strv *ret, csb_error **err) {
+    CSB__AUTOFREE char *path = csb__path_join(env->state_dir, "vms");
+    CSB__AUTOCLOSEDIR DIR *dir = path ? opendir(path) : NULL;
+    struct dirent *entry;
+
+    if (!dir) {
+        return path && errno == ENOENT
+                   ? 0
+                   : csb__fail_errno(err, errno, "can't read %s/vms", env->state_dir);
+    }
+    while ((entry = readdir(dir))) {
+        CSB__AUTOFREE char *name = name_of_entry(entry->d_name);
+
+        if (name) {
+            csb__strv_add(ret, name);
+        }
+    }
+    return ret->failed ? csb__fail_nomem(err) : 0;
+}
+
 static int append(struct csb__env *env, const char *entry, struct csb__record **list, size_t *n,
                   csb_error **err) {
     CSB__AUTOFREE char *name = name_of_entry(entry);

@@ -18,6 +18,7 @@ static struct csb__env *env_of(const csb_vm *vm) {
 static void set_machine(csb_vm *vm, struct csb__machine *m) {
     csb__machine_finish(&vm->machine);
     vm->machine = *m;
+    vm->gone = false;
     *m = (struct csb__machine){0};
 }
 
@@ -27,13 +28,25 @@ void csb__vm_set_broken(csb_vm *vm, const char *why) {
     set_machine(vm, &m);
 }
 
+void csb__vm_set_gone(csb_vm *vm) {
+    csb__vm_set_broken(vm, "its engine does not know it any more");
+    vm->gone = true;
+}
+
+void csb__vm_look_for_maker(csb_vm *vm) {
+    if (!vm->record.complete && csb__lock_is_held(env_of(vm), vm->record.spec.name)) {
+        csb__vm_set_broken(vm, "it is being created");
+        vm->machine.state = CSB_VM_STARTING;
+    }
+}
+
 bool csb__vm_can_be_asked(csb_vm *vm) {
     if (!vm->engine) {
         csb__vm_set_broken(vm, "its engine is not part of this build");
         return false;
     }
     if (!vm->record.complete) {
-        csb__vm_set_broken(vm, "it is being created, or its creation was interrupted");
+        csb__vm_set_broken(vm, "its creation was interrupted");
         return false;
     }
     return true;
@@ -93,13 +106,14 @@ int csb__vm_new(csb_ctx *ctx, struct csb__record *record, csb_vm **ret, csb_erro
     rc = csb__vm_inspect(vm, &e);
     if (rc == CSB_ENOTFOUND) {
         /* Deleted behind our back. The handle is good for one thing: deleting the record. */
-        csb__vm_set_broken(vm, "its engine does not know it any more");
+        csb__vm_set_gone(vm);
     } else if (rc == CSB_ECANCELED || rc == CSB_ENOMEM) {
         csb_vm_free(vm);
         return csb__error_propagate(err, CSB__STEAL(e));
     } else if (rc != 0) {
         csb__vm_set_broken(vm, csb_error_message(e));
     }
+    csb__vm_look_for_maker(vm);
     *ret = vm;
     return 0;
 }
@@ -156,8 +170,12 @@ int csb_vm_for_project(csb_ctx *ctx, const char *dir, csb_vm **ret, csb_error **
 }
 
 int csb_vm_refresh(csb_vm *vm, csb_error **err) {
+    int rc;
+
     csb__env_begin(env_of(vm), QUERY_TIMEOUT_MS);
-    return csb__vm_inspect(vm, err);
+    rc = csb__vm_inspect(vm, err);
+    csb__vm_look_for_maker(vm);
+    return rc;
 }
 
 int csb__vm_require_running(const csb_vm *vm, csb_error **err) {

@@ -12,9 +12,14 @@ struct csb_vm {
     struct csb__record record;
     const struct csb__engine *engine;
     struct csb__machine machine; /* as of the last call that asked */
+    bool gone;                   /* its engine did not know it then */
 };
 
 void csb__vm_set_broken(csb_vm *vm, const char *why);
+/* Broken, since its engine does not know it. */
+void csb__vm_set_gone(csb_vm *vm);
+/* One that is half made may be in the making: by whoever has its lock. Not for us who have it. */
+void csb__vm_look_for_maker(csb_vm *vm);
 /* False, and it is broken with the reason, when there is no engine that could tell of it. */
 bool csb__vm_can_be_asked(csb_vm *vm);
 /* Asks the engine; what can't be asked is broken. ENOTFOUND when the engine does not know it. */

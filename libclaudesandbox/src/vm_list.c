@@ -32,10 +32,11 @@ static void take_answers(struct group *g, int rc, const char *message) {
             continue;
         }
         csb__machine_finish(&g->machines[i]);
-        csb__vm_set_broken(g->vms[i], rc != 0 ? message
-                                      : g->codes[i] == CSB_ENOTFOUND
-                                          ? "its engine does not know it any more"
-                                          : csb_strerror(g->codes[i]));
+        if (rc == 0 && g->codes[i] == CSB_ENOTFOUND) {
+            csb__vm_set_gone(g->vms[i]);
+        } else {
+            csb__vm_set_broken(g->vms[i], rc != 0 ? message : csb_strerror(g->codes[i]));
+        }
     }
 }
 
@@ -57,6 +58,7 @@ static void take_vm(struct group *g, csb_vm *vm) {
         g->vms[g->n] = vm;
         g->names[g->n++] = vm->record.spec.name;
     }
+    csb__vm_look_for_maker(vm);
 }
 
 static int ask_groups(struct csb__env *env, csb_vm_list *list, struct group *g, bool *asked,

@@ -93,6 +93,7 @@ static void check_numbers(void) {
     check(CSB_VM_FORCE_MOUNT == 1 && CSB_STOP_FORCE == 1 && CSB_DELETE_FORCE == 1 &&
               CSB_EXEC_TTY == 1 && CSB_EXEC_LOGIN == 2,
           "a flag has another number");
+    check(CSB_CLEAN_DRY_RUN == 1, "a flag of csb_ctx_clean() has another number");
     check(CSB_LOG_INFO == 1 && CSB_LOG_DEBUG == 2, "a log level has another number");
     check(sizeof(csb_port) == 4, "csb_port has another size");
 }

@@ -73,6 +73,30 @@ CSB_API const char *csb_ctx_state_dir(const csb_ctx *ctx);
  */
 CSB_API int csb_ctx_engine(csb_ctx *ctx, const char **ret, const char **why, csb_error **err);
 
+enum {
+    CSB_CLEAN_DRY_RUN = 1 << 0 /* only say what is there */
+};
+
+/* Called from within csb_ctx_clean() for each thing that was left behind: what it is, in words;
+ * where it lies; what it takes up on the disk (0 where that is nothing or unknown); and why it could
+ * not be removed, NULL if it was or would be. All borrowed. */
+typedef void (*csb_clean_fn)(const char *what, const char *path, uint64_t bytes,
+                             const csb_error *failure, void *userdata);
+
+/*
+ * Removes what belongs to no machine any more: what interrupted creations left, records of machines
+ * that their engine does not know, and of the qemu engine disks without a record, directories for
+ * sockets, and images that are neither used nor what new machines are made from. Only what is in the
+ * state directory or was recorded there is looked at; what another process works on is left alone.
+ *
+ * flags: 0 or CSB_CLEAN_DRY_RUN.
+ * fn: told of each; may be NULL. One that can't be removed does not keep the others.
+ *
+ * Errors: CSB_EINVAL, CSB_ECANCELED, CSB_ETIMEOUT, CSB_ESYSTEM, CSB_ENOMEM.  Blocks.  Since: 0.1
+ */
+CSB_API int csb_ctx_clean(csb_ctx *ctx, unsigned flags, csb_clean_fn fn, void *userdata,
+                          csb_error **err);
+
 CSB_END_DECLS
 
 #endif

@@ -26,19 +26,28 @@ static int lock_path(struct csb__env *env, const char *name, char **ret, csb_err
     return rc;
 }
 
+static int open_lock(struct csb__env *env, const char *name, char **path, int *fd,
+                     csb_error **err) {
+    int rc = lock_path(env, name, path, err);
+
+    if (rc == 0) {
+        *fd = csb__open(*path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+        if (*fd < 0) {
+            rc = csb__fail_errno(err, errno, "can't open the lock %s", *path);
+        }
+    }
+    return rc;
+}
+
 int csb__lock(struct csb__env *env, const char *name, const char *what, int *ret_fd,
               csb_error **err) {
     CSB__AUTOFREE char *path = NULL;
     CSB__AUTOCLOSE int fd = -1;
     bool told = false;
-    int rc = lock_path(env, name, &path, err);
+    int rc = open_lock(env, name, &path, &fd, err);
 
     if (rc != 0) {
         return rc;
-    }
-    fd = csb__open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
-    if (fd < 0) {
-        return csb__fail_errno(err, errno, "can't open the lock %s", path);
     }
     while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK && errno != EINTR) {
@@ -59,4 +68,33 @@ int csb__lock(struct csb__env *env, const char *name, const char *what, int *ret
     *ret_fd = fd;
     fd = -1;
     return 0;
+}
+
+int csb__lock_try(struct csb__env *env, const char *name, int *ret_fd, csb_error **err) {
+    CSB__AUTOFREE char *path = NULL;
+    CSB__AUTOCLOSE int fd = -1;
+    int rc = open_lock(env, name, &path, &fd, err);
+
+    if (rc != 0) {
+        return rc;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        return errno == EWOULDBLOCK ? csb__fail(err, CSB_EBUSY, "another process has %s", path)
+                                    : csb__fail_errno(err, errno, "can't lock %s", path);
+    }
+    *ret_fd = fd;
+    fd = -1;
+    return 0;
+}
+
+bool csb__lock_is_held(struct csb__env *env, const char *name) {
+    CSB__AUTOFREE char *path = NULL;
+    CSB__AUTOCLOSE int fd = -1;
+
+    if (asprintf(&path, "%s/locks/%s.lock", env->state_dir, name) < 0) {
+        path = NULL;
+        return false;
+    }
+    fd = csb__open(path, O_RDWR | O_NOFOLLOW, 0);
+    return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }

@@ -15,6 +15,10 @@ static const struct csb__engine *const engines[] = {
     NULL,
 };
 
+const struct csb__engine *csb__engine_get(size_t i) {
+    return i < sizeof(engines) / sizeof(engines[0]) ? engines[i] : NULL;
+}
+
 const struct csb__engine *csb__engine_by_name(const char *name) {
     for (int i = 0; engines[i]; i++) {
         if (strcmp(engines[i]->name, name) == 0) {

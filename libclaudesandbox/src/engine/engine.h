@@ -43,6 +43,19 @@ struct csb__source {
     const char *base;                     /* for clone: the machine to copy */
 };
 
+/* What an engine is told by csb_ctx_clean(). */
+struct csb__clean {
+    bool dry_run; /* only say what is there */
+    /* The names of all records as they are now, also of those that can't be read. */
+    int (*names)(struct csb__env *env, struct csb__strv *ret, csb_error **err);
+    /* Whether somebody is making a machine now; what it is made from may not look used yet. */
+    bool (*somebody_makes)(struct csb__env *env);
+    /* To be called for each thing that was found, and removed unless it is a dry run or failed. */
+    void (*found)(const struct csb__clean *clean, const char *what, const char *path,
+                  uint64_t bytes, const csb_error *failure);
+    void *userdata; /* of `found` */
+};
+
 enum { CSB__STOP_FORCE = 1 << 0 };
 
 struct csb__engine {
@@ -88,6 +101,9 @@ struct csb__engine {
      * freed; NULL when it can. The guest floor binds it to its place then. The member may be
      * NULL: it always can. */
     char *(*mount_point)(const struct csb__spec *spec, size_t index);
+    /* Removes what of our own lies around and belongs to no record, taking the locks it needs and
+     * leaving what somebody has locked. The member may be NULL: there is no such thing. */
+    int (*clean)(struct csb__env *env, const struct csb__clean *clean, csb_error **err);
 };
 
 extern const struct csb__engine csb__engine_lima;
@@ -95,6 +111,8 @@ extern const struct csb__engine csb__engine_lima;
 extern const struct csb__engine csb__engine_qemu;
 #endif
 
+/* The i-th of those that are part of this build; NULL past the end. */
+const struct csb__engine *csb__engine_get(size_t i);
 /* NULL for a name that is none of ours. */
 const struct csb__engine *csb__engine_by_name(const char *name);
 

@@ -139,6 +139,13 @@ static int recipe_hash(struct csb__env *env, const struct recipe *r, char hash[6
     return rc;
 }
 
+int csb__image_current(struct csb__env *env, char hash[65], csb_error **err) {
+    CSB__CLEANUP(recipe_finish) struct recipe r = {0};
+    int rc = find_recipe(env, &r, err);
+
+    return rc == 0 ? recipe_hash(env, &r, hash, err) : rc;
+}
+
 static int build(struct csb__env *env, const struct recipe *r, const char *dir, csb_error **err) {
     CSB__AUTORESULT result = {0};
     CSB__AUTOFREE char *log = NULL;

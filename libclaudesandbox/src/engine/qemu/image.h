@@ -20,6 +20,8 @@ void csb__image_finish(struct csb__image *image);
 
 /* The image of today's recipe; built if it is not there. Minutes then, with progress. */
 int csb__image_ensure(struct csb__env *env, struct csb__image *ret, csb_error **err);
+/* The hash of today's recipe, of which images have the first 16 digits as their name. */
+int csb__image_current(struct csb__env *env, char hash[65], csb_error **err);
 /* One that is there. */
 int csb__image_load(const char *dir, struct csb__image *ret, csb_error **err);
 

@@ -8,6 +8,7 @@
 #include "core/path.h"
 #include "core/process.h"
 #include "engine/engine.h"
+#include "engine/qemu/clean.h"
 #include "engine/qemu/instance.h"
 #include "engine/qemu/keys.h"
 #include "engine/qemu/kvm_probe.h"
@@ -141,4 +142,5 @@ const struct csb__engine csb__engine_qemu = {
     .inspect = inspect,
     .inspect_all = inspect_all,
     .console = console,
+    .clean = csb__qemu_clean,
 };
