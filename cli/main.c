@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "programs.h"
 
 /* A stream that our parent has closed is as if it led nowhere, and not the next file we open. */
 static void open_streams(void) {
@@ -33,6 +34,7 @@ int main(int argc, char **argv) {
     int status;
 
     open_streams();
+    cli_programs_init(argv[0]);
     status = cli_parse(argc, argv, &o, &command);
     if (status >= 0) {
         return check_output(status);

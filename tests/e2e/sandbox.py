@@ -103,6 +103,8 @@ class Row:
     memory: str
     disk: str
     project: str
+    used: str
+    since: str
 
 
 class Running:
@@ -181,7 +183,7 @@ class Sandbox:
 
     def rows(self) -> list[Row]:
         head, *lines = self.run("status").expect(0).lines()
-        assert head.split("\t") == ["NAME", "STATE", "ENGINE", "CPUS", "MEMORY", "DISK", "PROJECT"]
+        assert head.split("\t") == ["NAME", "STATE", "ENGINE", "CPUS", "MEMORY", "DISK", "PROJECT", "USED", "SINCE"]
         return [Row(*line.split("\t")) for line in lines]
 
     def row(self, project: Path) -> Row:
