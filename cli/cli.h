@@ -89,7 +89,8 @@ int cli_parse_ports(const char *text, csb_port *ports, size_t max, size_t *n);
 
 /* ensure.c: the project's machine, made if there is none, and running. */
 int cli_ensure_running(csb_ctx *ctx, const struct cli_options *o, csb_vm **ret);
-/* The machines that a command is about: those named, else the project's. Calls fn for each; the
+
+/* find.c: the machines that a command is about: those named, else the project's. Calls fn for each; the
  * first bad exit status wins, and the others are still served. */
 int cli_for_each(csb_ctx *ctx, const struct cli_options *o,
                  int (*fn)(csb_vm *vm, const struct cli_options *o));

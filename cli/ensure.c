@@ -182,24 +182,3 @@ int cli_ensure_running(csb_ctx *ctx, const struct cli_options *o, csb_vm **ret) 
     cli_progress_end();
     return rc == 0 ? -1 : cli_report(err);
 }
-
-int cli_for_each(csb_ctx *ctx, const struct cli_options *o,
-                 int (*fn)(csb_vm *vm, const struct cli_options *o)) {
-    int worst = 0;
-
-    for (int i = 0; i < (o->n_names ? o->n_names : 1); i++) {
-        csb_error *err = NULL;
-        csb_vm *vm = NULL;
-        int status;
-
-        if (o->n_names) {
-            (void)csb_vm_open(ctx, o->names[i], &vm, &err);
-        } else {
-            (void)csb_vm_for_project(ctx, o->dir ? o->dir : ".", &vm, &err);
-        }
-        status = err ? cli_report(err) : fn(vm, o);
-        csb_vm_free(vm);
-        worst = worst ? worst : status;
-    }
-    return worst;
-}
