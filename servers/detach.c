@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/* Into the background, and back the word that all is well there. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#define PATIENCE_MS 30000
+
+void daemon__tell_starter(struct daemon *d, char kind, const char *text) {
+    char message[1200];
+    ssize_t n;
+
+    if (d->starter_fd >= 0) {
+        snprintf(message, sizeof(message), "%c%s", kind, text);
+        n = write(d->starter_fd, message, strlen(message)); /* less than a pipe takes at once */
+        (void)n;
+        close(d->starter_fd);
+        d->starter_fd = -1;
+    }
+}
+
+/* What whoever started us had open is not to stay open as long as we live. */
+static void close_others(int keep) {
+    DIR *dir = opendir("/dev/fd");
+    struct dirent *entry;
+    int fds[1024];
+    size_t n = 0;
+
+    while (dir && n < sizeof(fds) / sizeof(fds[0]) && (entry = readdir(dir))) {
+        int fd = (int)strtol(entry->d_name, NULL, 10);
+
+        if (fd > 2 && fd != keep && fd != dirfd(dir)) {
+            fds[n++] = fd;
+        }
+    }
+    if (dir) {
+        closedir(dir);
+    }
+    while (n > 0) {
+        close(fds[--n]);
+    }
+}
+
+static void leave_terminal(void) {
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    for (int fd = 0; fd <= 2; fd++) {
+        dup2(null, fd);
+    }
+    close(null);
+}
+
+/* Twice, so that it is nobody's child and never gets a terminal again. */
+static void serve_in_background(struct daemon *d, int starter_fd) {
+    pid_t pid;
+
+    setsid();
+    pid = fork();
+    if (pid != 0) {
+        _exit(pid < 0 ? DAEMON_FAILED : 0);
+    }
+    close_others(starter_fd);
+    leave_terminal();
+    d->starter_fd = starter_fd;
+    d->in_background = true;
+    if (chdir("/") != 0) {
+        _exit(DAEMON_FAILED);
+    }
+    _exit(daemon__serve(d));
+}
+
+/* What the server told: its length, 0 when it ended without a word, -1 when it takes too long. */
+static ssize_t listen_to_server(int fd, char *buf, size_t size) {
+    int64_t deadline = daemon__now_ms() + PATIENCE_MS;
+    size_t len = 0;
+
+    for (;;) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        int64_t left = deadline - daemon__now_ms();
+        ssize_t n;
+
+        if (left <= 0) {
+            return -1;
+        }
+        if (poll(&p, 1, (int)left) <= 0) {
+            continue;
+        }
+        n = read(fd, buf + len, size - 1 - len);
+        if (n < 0 && (errno == EINTR || errno == EAGAIN)) {
+            continue;
+        }
+        if (n <= 0) {
+            buf[len] = '\0';
+            return (ssize_t)len;
+        }
+        len += (size_t)n;
+    }
+}
+
+static int tell_user(struct daemon *d, ssize_t n, const char *text) {
+    if (n > 0 && *text == '+') {
+        printf("%s: started, pid %s\n", d->program->name, text + 1);
+        return DAEMON_DONE;
+    }
+    if (n > 0 && *text == '=') {
+        printf("%s: runs already, pid %s\n", d->program->name, text + 1);
+        return DAEMON_DONE;
+    }
+    if (n > 0) {
+        daemon_fail(d, "%s", text + 1);
+    } else if (n == 0) {
+        daemon_fail(d, "ended before it was ready");
+    } else {
+        daemon_fail(d, "is not ready after %d s", PATIENCE_MS / 1000);
+    }
+    return DAEMON_FAILED;
+}
+
+int daemon__start(struct daemon *d) {
+    char text[2048];
+    ssize_t n = 0;
+    int fds[2];
+    pid_t pid;
+
+    if (daemon__pipe(fds) != 0) {
+        daemon_fail(d, "can't make a pipe: %s", strerror(errno));
+        return DAEMON_FAILED;
+    }
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0) {
+        close(fds[0]);
+        serve_in_background(d, fds[1]);
+    }
+    close(fds[1]);
+    if (pid > 0) {
+        waitpid(pid, NULL, 0);
+        n = listen_to_server(fds[0], text, sizeof(text));
+    }
+    close(fds[0]);
+    return tell_user(d, n, text);
+}
