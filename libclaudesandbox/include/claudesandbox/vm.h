@@ -164,6 +164,25 @@ CSB_API int csb_vm_set_ports(csb_vm *vm, const csb_port *ports, size_t n_ports, 
 CSB_API int csb_vm_configure(csb_vm *vm, const csb_vm_options *opts, int *ret_later,
                              csb_error **err);
 
+/*
+ * Lets programs in the guest connect to a unix socket of the host, over the connection that is open,
+ * until the machine stops: at /dev/shm/claude-sandbox-UID/NAME.sock, where UID is the number of the
+ * guest's user, who alone can reach it. Again for the same socket: fine, and mended where it was
+ * broken.
+ *
+ * The server behind it hears only that somebody in this machine calls. Give each machine a socket of
+ * its own, so that none can pretend to be another.
+ *
+ * host_path: absolute; nobody need listen there yet.
+ * name: 1 to 32 lower case letters, digits and "-"; not "hooks", which is taken.
+ *
+ * Errors: CSB_EINVAL, CSB_ESTATE (not running), CSB_EENGINE (the connection failed), CSB_EPROTOCOL
+ * (the guest has no place for it), CSB_ETIMEOUT, CSB_ECANCELED, CSB_ESYSTEM, CSB_ENOMEM.
+ * Blocks.  Since: 0.1
+ */
+CSB_API int csb_vm_carry_socket(csb_vm *vm, const char *host_path, const char *name,
+                                csb_error **err);
+
 enum {
     CSB_STOP_FORCE = 1 << 0 /* pull the plug instead of shutting down */
 };
