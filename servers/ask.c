@@ -47,7 +47,7 @@ static ssize_t read_all(int fd, char *buf, size_t size, int64_t deadline) {
     size_t len = 0;
 
     for (;;) {
-        int64_t left = deadline - daemon__now_ms();
+        int64_t left = deadline - daemon_now_ms();
         struct pollfd p = {.fd = fd, .events = POLLIN};
         ssize_t n;
 
@@ -70,7 +70,7 @@ static ssize_t read_all(int fd, char *buf, size_t size, int64_t deadline) {
 }
 
 int daemon__ask(struct daemon *d, const char *line, FILE *out, int timeout_ms) {
-    int64_t deadline = daemon__now_ms() + timeout_ms;
+    int64_t deadline = daemon_now_ms() + timeout_ms;
     char text[REPLY_MAX_BYTES + 32];
     pid_t pid;
     int fd = connect_to(d->ctl_path, &pid);

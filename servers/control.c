@@ -94,7 +94,7 @@ static void on_listener(struct daemon *d, int fd, short revents, void *userdata)
             return;
         }
         c->len = 0;
-        c->deadline = daemon__now_ms() + PATIENCE_MS;
+        c->deadline = daemon_now_ms() + PATIENCE_MS;
         if (daemon_watch(d, c->fd, POLLIN, on_client, c) != 0) {
             drop(d, c);
         }
@@ -124,7 +124,7 @@ void daemon__control_close(struct daemon *d) {
 }
 
 int daemon__control_tick(struct daemon *d) {
-    int64_t now = daemon__now_ms();
+    int64_t now = daemon_now_ms();
     int64_t next = -1;
     bool full = true;
 

@@ -84,10 +84,16 @@ void daemon_remove_socket(const char *path);
  * NULL after daemon_fail(). */
 char *daemon_private_dir(struct daemon *d, const char *name);
 
+/* For what a child says: CLOEXEC both, and the end to read, fds[0], does not block. -1 with errno. */
+int daemon_pipe(int fds[2]);
+/* Milliseconds of a clock that only goes forward. */
+int64_t daemon_now_ms(void);
+
 /* -- words -- */
 
 /* Why open() or a verb failed: one sentence, of which the last one counts. Always -1. */
 int daemon_fail(struct daemon *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+const char *daemon_reason(const struct daemon *d);
 /* The same with the library's words. Frees err. */
 int daemon_fail_error(struct daemon *d, csb_error *err);
 /* Tells the user at once, as "NAME: text"; for verbs. */
@@ -98,6 +104,8 @@ void daemon_log(struct daemon *d, const char *fmt, ...) __attribute__((format(pr
 /* A line of `status`: "label: value", and a member of the JSON. */
 void daemon_report_text(struct daemon_report *r, const char *key, const char *value);
 void daemon_report_number(struct daemon_report *r, const char *key, int64_t value);
+/* Unix seconds: in the JSON as such, in words as the user's clock has it. */
+void daemon_report_time(struct daemon_report *r, const char *key, int64_t value);
 
 /*
  * For verbs: sends a line to the server that runs and prints its answer to `out`, which may be NULL.

@@ -25,6 +25,14 @@ void daemon__tell_starter(struct daemon *d, char kind, const char *text) {
     }
 }
 
+int daemon_pipe(int fds[2]) {
+    if (daemon__pipe(fds) != 0) {
+        return -1;
+    }
+    fcntl(fds[1], F_SETFL, fcntl(fds[1], F_GETFL) & ~O_NONBLOCK);
+    return 0;
+}
+
 /* What whoever started us had open is not to stay open as long as we live. */
 static void close_others(int keep) {
     DIR *dir = opendir("/dev/fd");
@@ -77,12 +85,12 @@ static void serve_in_background(struct daemon *d, int starter_fd) {
 
 /* What the server told: its length, 0 when it ended without a word, -1 when it takes too long. */
 static ssize_t listen_to_server(int fd, char *buf, size_t size) {
-    int64_t deadline = daemon__now_ms() + PATIENCE_MS;
+    int64_t deadline = daemon_now_ms() + PATIENCE_MS;
     size_t len = 0;
 
     for (;;) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
-        int64_t left = deadline - daemon__now_ms();
+        int64_t left = deadline - daemon_now_ms();
         ssize_t n;
 
         if (left <= 0) {

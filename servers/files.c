@@ -128,7 +128,7 @@ static int try_lock(struct daemon *d, int operation, int flags) {
 
 /* One that holds the lock and does not answer is beginning or ending: both take little time. */
 int daemon__take_lock(struct daemon *d, char *pid, size_t size) {
-    int64_t deadline = daemon__now_ms() + PATIENCE_MS;
+    int64_t deadline = daemon_now_ms() + PATIENCE_MS;
     char *dir = daemon_private_dir(d, "run");
     int locked;
 
@@ -146,7 +146,7 @@ int daemon__take_lock(struct daemon *d, char *pid, size_t size) {
         if (status == DAEMON_DONE) {
             return 1;
         }
-        if (daemon__now_ms() > deadline) {
+        if (daemon_now_ms() > deadline) {
             return daemon_fail(d, "another one (pid %ld) runs but does not answer",
                                (long)daemon__ask_pid(d));
         }

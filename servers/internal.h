@@ -79,7 +79,6 @@ pid_t daemon__ask_pid(const struct daemon *d);
 /* loop.c */
 int daemon__signals_open(struct daemon *d);
 void daemon__loop(struct daemon *d);
-int64_t daemon__now_ms(void);
 void daemon__sleep_ms(int ms);
 
 /* serve.c */

@@ -14,7 +14,7 @@
 /* The one thing that a handler can reach. */
 static int signal_pipe = -1;
 
-int64_t daemon__now_ms(void) {
+int64_t daemon_now_ms(void) {
     struct timespec ts;
 
     clock_gettime(CLOCK_MONOTONIC, &ts);

@@ -29,6 +29,10 @@ int daemon_fail(struct daemon *d, const char *fmt, ...) {
     return -1;
 }
 
+const char *daemon_reason(const struct daemon *d) {
+    return d->reason;
+}
+
 int daemon_fail_error(struct daemon *d, csb_error *err) {
     const char *hint = csb_error_hint(err);
 
@@ -116,16 +120,16 @@ void daemon_report_number(struct daemon_report *r, const char *key, int64_t valu
     fprintf(r->out, r->json ? ",\"%s\":%lld" : "%s: %lld\n", key, (long long)value);
 }
 
-static void report_since(struct daemon_report *r, int64_t since) {
+void daemon_report_time(struct daemon_report *r, const char *key, int64_t value) {
     char text[64] = "";
-    time_t when = (time_t)since;
+    time_t when = (time_t)value;
     struct tm tm;
 
     if (r->json) {
-        daemon_report_number(r, "since", since);
+        daemon_report_number(r, key, value);
     } else if (localtime_r(&when, &tm)) {
         strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
-        daemon_report_text(r, "since", text);
+        daemon_report_text(r, key, text);
     }
 }
 
@@ -138,7 +142,7 @@ void daemon__status_text(struct daemon *d, bool json, FILE *out) {
         fprintf(out, "%s: running\n", d->program->name);
     }
     daemon_report_number(&r, "pid", getpid());
-    report_since(&r, d->since);
+    daemon_report_time(&r, "since", d->since);
     daemon_report_text(&r, "version", csb_version());
     if (d->program->status) {
         d->program->status(d, &r);

@@ -41,11 +41,11 @@ static int print_help(const struct daemon_program *p) {
 
 /* One that can't be reached is just beginning or ending: it is asked again. */
 static bool stop_by_asking(struct daemon *d) {
-    int64_t deadline = daemon__now_ms() + STOP_MS;
+    int64_t deadline = daemon_now_ms() + STOP_MS;
     int status = DAEMON_NOT_RUNNING;
 
     while (daemon__is_locked(d)) {
-        if (daemon__now_ms() > deadline) {
+        if (daemon_now_ms() > deadline) {
             return false;
         }
         if (status != DAEMON_DONE) {
@@ -58,14 +58,14 @@ static bool stop_by_asking(struct daemon *d) {
 
 /* The system says who listens there, so that this is no stale number of somebody else. */
 static bool stop_by_force(struct daemon *d) {
-    int64_t deadline = daemon__now_ms() + KILL_MS;
+    int64_t deadline = daemon_now_ms() + KILL_MS;
     pid_t pid = daemon__ask_pid(d);
 
     if (pid > 1) {
         kill(pid, SIGKILL);
     }
     while (daemon__is_locked(d)) {
-        if (daemon__now_ms() > deadline) {
+        if (daemon_now_ms() > deadline) {
             return false;
         }
         daemon__sleep_ms(5);
