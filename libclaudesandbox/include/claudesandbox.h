@@ -23,5 +23,6 @@
 #include <claudesandbox/vm.h>
 #include <claudesandbox/exec.h>
 #include <claudesandbox/claude.h>
+#include <claudesandbox/hooks.h>
 
 #endif

@@ -81,6 +81,16 @@ static void check_exec(void) {
           "CSB_CLAUDE_OPTIONS_INIT does not take our streams");
 }
 
+static void check_hooks(void) {
+    csb_hooks_options o = CSB_HOOKS_OPTIONS_INIT;
+
+    FIRST(csb_hooks_options, size);
+    AFTER(csb_hooks_options, size, body_max);
+    AFTER(csb_hooks_options, body_max, rate);
+    AFTER(csb_hooks_options, rate, request_timeout_ms);
+    check(o.size == sizeof(o), "CSB_HOOKS_OPTIONS_INIT does not set the size");
+}
+
 /* Numbers that programs have compiled in. */
 static void check_numbers(void) {
     check(CSB_EINVAL == -1 && CSB_ENOMEM == -2 && CSB_ESYSTEM == -3 && CSB_ENOTFOUND == -4 &&
@@ -102,6 +112,7 @@ int main(void) {
     check_context();
     check_vm();
     check_exec();
+    check_hooks();
     check_numbers();
     return failed;
 }

@@ -23,12 +23,10 @@ void csb__sleep_ms(int ms) {
     poll(NULL, 0, ms);
 }
 
-/* Out of the place of a standard stream that our host program has closed: what is written or read
- * there by others must not be ours. */
-static int move_up(int fd) {
+int csb__fd_move_up(int fd) {
     int high;
 
-    if (fd > 2) {
+    if (fd > 2 || fd < 0) {
         return fd;
     }
     high = fcntl(fd, F_DUPFD_CLOEXEC, 3);
@@ -54,8 +52,8 @@ int csb__pipe(int fds[2]) {
     if (plain_pipe(fds) != 0) {
         return -1;
     }
-    fds[0] = move_up(fds[0]);
-    fds[1] = move_up(fds[1]);
+    fds[0] = csb__fd_move_up(fds[0]);
+    fds[1] = csb__fd_move_up(fds[1]);
     if (fds[0] < 0 || fds[1] < 0) {
         int saved = errno;
 

@@ -14,6 +14,9 @@
 int64_t csb__now_ms(void);
 void csb__sleep_ms(int ms);
 
+/* Out of the place of a standard stream that our host program has closed: what is written or read
+ * there by others must not be ours. -1, for which errno tells, stays -1. */
+int csb__fd_move_up(int fd);
 int csb__pipe(int fds[2]);
 /* A connected unix stream socket, or -1 with errno (ENAMETOOLONG for a path that doesn't fit). */
 int csb__unix_connect(const char *path);

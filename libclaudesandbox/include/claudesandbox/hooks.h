@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLAUDESANDBOX_HOOKS_H
+#define CLAUDESANDBOX_HOOKS_H
+
+#include <claudesandbox/common.h>
+#include <claudesandbox/context.h>
+#include <claudesandbox/error.h>
+
+CSB_BEGIN_DECLS
+
+/*
+ * What Claude Code in our machines reports through its hooks, as it happens, and answers to it.
+ *
+ * Each machine has a socket of its own on the host, so which one an event came from is known, and
+ * not taken from what the machine says. Everything else in an event is the machine's word: text to
+ * show or to log, with its control characters removed, and nothing to evaluate or to open.
+ */
+
+/* Whoever listens. One for each state directory at a time. */
+typedef struct csb_hooks csb_hooks;
+
+/* Something that Claude reports. Lives until the callback returns. */
+typedef struct csb_event csb_event;
+
+/* The answer to it, to be filled in by the callback. */
+typedef struct csb_reply csb_reply;
+
+/*
+ * Called for each event, only from within csb_hooks_dispatch() and csb_hooks_listen(). Claude waits
+ * meanwhile, some seconds at most; a callback that says nothing into `reply` leaves it to its own
+ * rules. A value other than 0 ends the call that is running with CSB_EUSER, after the answer was
+ * sent.
+ */
+typedef int (*csb_hook_fn)(const csb_event *event, csb_reply *reply, void *userdata);
+
+typedef struct csb_hooks_options {
+    size_t size;            /* sizeof(csb_hooks_options); CSB_HOOKS_OPTIONS_INIT sets it */
+    size_t body_max;        /* bytes of one event; 0: 8 MiB, which is also the most */
+    int rate;               /* events a second from one machine, five times that at once; 0: 1000 */
+    int request_timeout_ms; /* for one event to arrive whole; 0: 30000 */
+} csb_hooks_options;
+
+#define CSB_HOOKS_OPTIONS_INIT                                                                     \
+    { sizeof(csb_hooks_options), 0, 0, 0 }
+
+/*
+ * Listens for the events of all machines of the context's state directory, those that are made
+ * later too. Machines need not run, and running ones are heard at once, whoever started them.
+ *
+ * ctx: must outlive the handle, and is used by its calls.
+ * opts: NULL for all defaults.
+ * fn, userdata: called for each event.
+ *
+ * Errors: CSB_EBUSY (somebody listens already), CSB_EINVAL, CSB_ESYSTEM, CSB_ENOMEM.
+ * Does not block.  Since: 0.1
+ */
+CSB_API int csb_hooks_open(csb_ctx *ctx, const csb_hooks_options *opts, csb_hook_fn fn,
+                           void *userdata, csb_hooks **ret, csb_error **err);
+
+/* A descriptor that is readable when csb_hooks_dispatch() has something to do: for the caller's own
+ * poll(). Not to be read from or closed.  Since: 0.1 */
+CSB_API int csb_hooks_fd(const csb_hooks *hooks);
+
+/*
+ * Does what there is to do, and calls the callback for the events that have arrived, in turn for
+ * the machines that have any.
+ *
+ * timeout_ms: how long to wait for something to do; 0: not at all, -1: as long as it takes.
+ *
+ * Errors: CSB_EUSER (the callback wanted it to end), CSB_ECANCELED (csb_ctx_cancel()), CSB_ESYSTEM,
+ * CSB_ENOMEM. It can be called again after each of them.
+ * Blocks for timeout_ms, and as long as the callback does.  Since: 0.1
+ */
+CSB_API int csb_hooks_dispatch(csb_hooks *hooks, int timeout_ms, csb_error **err);
+
+/* Ends the waiting of the csb_hooks_dispatch() that is running, else of the next one. May be called
+ * from any thread and from a signal handler. Always 0.  Since: 0.1 */
+CSB_API int csb_hooks_wakeup(csb_hooks *hooks);
+
+/* Ends the listening, and removes the sockets. Claude in the machines goes on without. NULL is
+ * fine. Not to be called by the callback.  Since: 0.1 */
+CSB_API void csb_hooks_close(csb_hooks *hooks);
+
+/*
+ * All of the above: listens and calls the callback until it returns something other than 0, or
+ * csb_ctx_cancel() is called.
+ *
+ * Errors: CSB_EUSER and CSB_ECANCELED, which are how it ends; else as csb_hooks_open().
+ * Blocks.  Since: 0.1
+ */
+CSB_API int csb_hooks_listen(csb_ctx *ctx, const csb_hooks_options *opts, csb_hook_fn fn,
+                             void *userdata, csb_error **err);
+
+/* The machine it came from, told by us and not by the machine. Borrowed, as all strings here, which
+ * are UTF-8 and may hold control characters.  Since: 0.1 */
+CSB_API const char *csb_event_vm(const csb_event *event);
+
+/* Which event it is, "PreToolUse"; "" where it does not say. Any name may come.  Since: 0.1 */
+CSB_API const char *csb_event_name(const csb_event *event);
+
+/* The session's id, or NULL where it has none.  Since: 0.1 */
+CSB_API const char *csb_event_session(const csb_event *event);
+
+/* The directory in which Claude works, in the machine, or NULL.  Since: 0.1 */
+CSB_API const char *csb_event_cwd(const csb_event *event);
+
+/* The tool that an event is about, "Bash", or NULL.  Since: 0.1 */
+CSB_API const char *csb_event_tool(const csb_event *event);
+
+/* A Notification's text, or NULL.  Since: 0.1 */
+CSB_API const char *csb_event_message(const csb_event *event);
+
+/* A Notification's title, or NULL: most have none.  Since: 0.1 */
+CSB_API const char *csb_event_title(const csb_event *event);
+
+/* A Notification's kind, "permission_prompt" or "idle_prompt" or any other, or NULL.  Since: 0.1 */
+CSB_API const char *csb_event_notification_type(const csb_event *event);
+
+/* The text of any outermost member, or NULL where there is none or it is no string.  Since: 0.1 */
+CSB_API const char *csb_event_string(const csb_event *event, const char *key);
+
+/* The whole event as it came, one JSON object in UTF-8. len: its bytes; may be NULL. It is followed
+ * by a NUL, and holds none.  Since: 0.1 */
+CSB_API const char *csb_event_json(const csb_event *event, size_t *len);
+
+/*
+ * Lets Claude do what it asks for, without asking the user: PreToolUse, PermissionRequest.
+ *
+ * Errors, here and below: CSB_ENOTSUP (the event takes no such answer), CSB_EINVAL (no UTF-8),
+ * CSB_ENOMEM. Of allow, deny, ask and block the last one counts.  Since: 0.1
+ */
+CSB_API int csb_reply_allow(csb_reply *reply, csb_error **err);
+
+/* Refuses it; Claude is told the reason, which may be NULL: PreToolUse, PermissionRequest.
+ * Since: 0.1 */
+CSB_API int csb_reply_deny(csb_reply *reply, const char *reason, csb_error **err);
+
+/* Has the user asked, also where permissions are bypassed; the reason, which may be NULL, is shown:
+ * PreToolUse. Without a user (claude -p) this refuses it.  Since: 0.1 */
+CSB_API int csb_reply_ask(csb_reply *reply, const char *reason, csb_error **err);
+
+/* Stops Claude from going on as it would, for that reason: a Stop from ending the turn (mind
+ * "stop_hook_active", else it never ends), a UserPromptSubmit from being sent, and so on: Stop,
+ * SubagentStop, UserPromptSubmit, UserPromptExpansion, PostToolUse, PostToolBatch, PreCompact,
+ * ConfigChange; PreToolUse, where it is csb_reply_deny().  Since: 0.1 */
+CSB_API int csb_reply_block(csb_reply *reply, const char *reason, csb_error **err);
+
+/* Tells Claude something besides: SessionStart, Setup, SubagentStart, UserPromptSubmit,
+ * UserPromptExpansion, PreToolUse, PostToolUse, PostToolUseFailure, PostToolBatch.  Since: 0.1 */
+CSB_API int csb_reply_context(csb_reply *reply, const char *text, csb_error **err);
+
+/* Has the tool called with this input (a JSON object) instead: PreToolUse.  Since: 0.1 */
+CSB_API int csb_reply_input(csb_reply *reply, const char *json, csb_error **err);
+
+CSB_END_DECLS
+
+#endif

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+#include "hooks/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "core/posix.h"
+#include "hooks/reply.h"
+
+#define READY_MAX 64
+#define TICK_MS 1000
+#define BUFFER_SIZE ((size_t)64 << 10)
+/* Of one VM, before the others are looked at. */
+#define ACCEPTS_MAX 16
+
+void csb__server_arm(struct csb__server *s) {
+    if (!s->armed) {
+        s->armed = csb__poller_arm(&s->poller, TICK_MS, &s->timer_watch) == 0;
+    }
+}
+
+void csb__inlet_update(struct csb__server *s, struct csb__inlet *inlet) {
+    bool wanted = !s->starved && s->n_connections < s->limits.connections_max &&
+                  inlet->n_connections < s->limits.vm_connections_max;
+
+    if (csb__poller_set(&s->poller, inlet->endpoint.fd, inlet->polled ? CSB__POLL_IN : 0,
+                        wanted ? CSB__POLL_IN : 0, &inlet->watch) == 0) {
+        inlet->polled = wanted;
+    }
+}
+
+static void update_all(struct csb__server *s) {
+    for (size_t i = 0; i < s->n_inlets; i++) {
+        csb__inlet_update(s, s->inlets[i]);
+    }
+}
+
+void csb__server_conn_gone(struct csb__server *s, struct csb__inlet *inlet) {
+    bool was_full = s->n_connections >= s->limits.connections_max;
+
+    s->n_connections--;
+    inlet->n_connections--;
+    if (inlet->endpoint.fd < 0) {
+        return; /* it goes itself, and who takes it away looks at the others */
+    }
+    if (was_full) {
+        update_all(s);
+    } else if (!inlet->polled) {
+        csb__inlet_update(s, inlet);
+    }
+}
+
+static void bury(struct csb__server *s) {
+    while (s->dead) {
+        struct csb__conn *c = s->dead;
+
+        s->dead = c->next;
+        free(c);
+    }
+}
+
+int csb__server_open(struct csb__server *s, struct csb__env *env, const struct csb__limits *limits,
+                     const char *directory, csb_error **err) {
+    *s = (struct csb__server){.env = env,
+                              .limits = *limits,
+                              .poller = CSB__POLLER_INIT,
+                              .wakeup_watch = {CSB__WATCH_WAKEUP, NULL},
+                              .cancel_watch = {CSB__WATCH_CANCEL, NULL},
+                              .timer_watch = {CSB__WATCH_TIMER, NULL},
+                              .directory_watch = {CSB__WATCH_DIRECTORY, NULL},
+                              .wakeup = {-1, -1}};
+    s->buffer = malloc(BUFFER_SIZE);
+    if (!s->buffer) {
+        return csb__fail_nomem(err);
+    }
+    if (csb__pipe(s->wakeup) != 0 || fcntl(s->wakeup[0], F_SETFL, O_NONBLOCK) != 0 ||
+        fcntl(s->wakeup[1], F_SETFL, O_NONBLOCK) != 0 || csb__poller_open(&s->poller) != 0 ||
+        csb__poller_set(&s->poller, s->wakeup[0], 0, CSB__POLL_IN, &s->wakeup_watch) != 0 ||
+        csb__poller_set(&s->poller, env->cancel_pipe[0], 0, CSB__POLL_IN, &s->cancel_watch) != 0) {
+        return csb__fail_errno(err, errno, "can't wait for hooks");
+    }
+    if (csb__poller_watch_dir(&s->poller, directory, &s->directory_watch) != 0) {
+        return csb__fail_errno(err, errno, "can't watch %s", directory);
+    }
+    return 0;
+}
+
+static void log_refusals(struct csb__server *s, struct csb__inlet *inlet) {
+    if (inlet->refused > 0) {
+        csb__log(s->env, CSB_LOG_INFO, "hooks of %s: %u refused, the last one with %d (%s)",
+                 inlet->vm, inlet->refused, inlet->last_status,
+                 csb__http_reason(inlet->last_status));
+        inlet->refused = 0;
+    }
+}
+
+static void free_inlet(struct csb__server *s, struct csb__inlet *inlet) {
+    struct csb__conn *next;
+
+    csb__queue_drop(&s->queue, &inlet->line);
+    if (inlet->polled) {
+        (void)csb__poller_set(&s->poller, inlet->endpoint.fd, CSB__POLL_IN, 0, NULL);
+    }
+    csb__endpoint_close(&inlet->endpoint);
+    for (struct csb__conn *c = s->connections; c; c = next) {
+        next = c->next;
+        if (c->inlet == inlet) {
+            csb__conn_close(c);
+        }
+    }
+    bury(s);
+    log_refusals(s, inlet);
+    free(inlet->vm);
+    free(inlet);
+}
+
+void csb__server_close(struct csb__server *s) {
+    for (size_t i = 0; i < s->n_inlets; i++) {
+        free_inlet(s, s->inlets[i]);
+    }
+    free(s->inlets);
+    free(s->buffer);
+    csb__poller_close(&s->poller);
+    csb__cleanup_close(&s->wakeup[0]);
+    csb__cleanup_close(&s->wakeup[1]);
+    *s = (struct csb__server){.poller = CSB__POLLER_INIT, .wakeup = {-1, -1}};
+}
+
+/* NULL, and logged, when its socket can't be made. */
+static struct csb__inlet *new_inlet(struct csb__server *s, const char *vm) {
+    CSB__AUTOERROR csb_error *e = NULL;
+    struct csb__inlet *inlet = calloc(1, sizeof(*inlet));
+    char *path = NULL;
+    int rc;
+
+    if (!inlet) {
+        return NULL;
+    }
+    inlet->watch = (struct csb__watch){CSB__WATCH_INLET, inlet};
+    inlet->endpoint = (struct csb__endpoint)CSB__ENDPOINT_INIT;
+    inlet->vm = strdup(vm);
+    rc = inlet->vm ? csb__hooks_socket_path(s->env, vm, &path, &e) : CSB_ENOMEM;
+    if (rc == 0) {
+        rc = csb__endpoint_open(&inlet->endpoint, path, &e);
+    }
+    if (rc != 0) {
+        csb__log(s->env, CSB_LOG_INFO, "hooks of %s are not heard: %s", vm, csb_error_message(e));
+        free(inlet->vm);
+        free(inlet);
+        return NULL;
+    }
+    csb__inlet_update(s, inlet);
+    return inlet;
+}
+
+int csb__server_set_vms(struct csb__server *s, const char *const *names, size_t n,
+                        csb_error **err) {
+    struct csb__inlet **inlets = calloc(n + 1, sizeof(struct csb__inlet *));
+    size_t count = 0;
+    size_t old = 0;
+
+    if (!inlets) {
+        return csb__fail_nomem(err);
+    }
+    /* Both are sorted. What is gone goes first, for it may be in the way of what is new. */
+    for (size_t i = 0, j = 0; j < s->n_inlets; j++) {
+        struct csb__inlet *inlet = s->inlets[j];
+
+        while (i < n && strcmp(names[i], inlet->vm) < 0) {
+            i++;
+        }
+        if (i < n && strcmp(names[i], inlet->vm) == 0) {
+            s->inlets[old++] = inlet;
+        } else {
+            free_inlet(s, inlet);
+        }
+    }
+    for (size_t i = 0, j = 0; i < n; i++) {
+        bool known = j < old && strcmp(names[i], s->inlets[j]->vm) == 0;
+
+        inlets[count] = known ? s->inlets[j++] : new_inlet(s, names[i]);
+        count += inlets[count] != NULL;
+    }
+    free(s->inlets);
+    s->inlets = inlets;
+    s->n_inlets = count;
+    /* Those that went may have made room. */
+    update_all(s);
+    return 0;
+}
+
+static void tick(struct csb__server *s) {
+    int64_t now = csb__now_ms();
+    struct csb__conn *next;
+
+    s->armed = false;
+    for (struct csb__conn *c = s->connections; c; c = next) {
+        next = c->next;
+        csb__conn_tick(c, now);
+    }
+    for (size_t i = 0; i < s->n_inlets; i++) {
+        log_refusals(s, s->inlets[i]);
+    }
+    if (s->starved) {
+        s->starved = false;
+        update_all(s);
+    }
+    if (s->connections) {
+        csb__server_arm(s);
+    }
+}
+
+static void drain_wakeup(struct csb__server *s) {
+    char buf[64];
+
+    while (read(s->wakeup[0], buf, sizeof(buf)) > 0) {
+    }
+}
+
+static void accept_some(struct csb__server *s, struct csb__inlet *inlet) {
+    for (int i = 0; i < ACCEPTS_MAX && inlet->polled; i++) {
+        int before = inlet->n_connections;
+
+        csb__conn_accept(s, inlet);
+        if (s->starved) {
+            update_all(s);
+            csb__server_arm(s);
+            return;
+        }
+        csb__inlet_update(s, inlet);
+        if (inlet->n_connections == before) {
+            return;
+        }
+    }
+}
+
+static void handle(struct csb__server *s, const struct csb__watch *watch) {
+    struct csb__conn *c;
+
+    switch (watch->kind) {
+    case CSB__WATCH_WAKEUP:
+        drain_wakeup(s);
+        break;
+    case CSB__WATCH_CANCEL: /* csb__env_check() takes it */
+        break;
+    case CSB__WATCH_TIMER:
+        tick(s);
+        break;
+    case CSB__WATCH_DIRECTORY:
+        s->directory_changed = true;
+        break;
+    case CSB__WATCH_INLET:
+        accept_some(s, watch->owner);
+        break;
+    case CSB__WATCH_CONNECTION:
+        c = watch->owner;
+        if (c->fd >= 0) {
+            csb__conn_ready(c);
+        }
+        break;
+    }
+}
+
+int csb__server_io(struct csb__server *s, int timeout_ms, csb_error **err) {
+    void *ready[READY_MAX];
+    int n = csb__poller_wait(&s->poller, timeout_ms, ready, READY_MAX);
+
+    if (n < 0 && errno != EINTR) {
+        return csb__fail_errno(err, errno, "can't wait for hooks");
+    }
+    for (int i = 0; i < n; i++) {
+        handle(s, ready[i]);
+    }
+    bury(s);
+    return 0;
+}
+
+bool csb__server_deliver(struct csb__server *s, csb_hook_fn fn, void *userdata, int *rc) {
+    /* Its place in the line is its first member. */
+    struct csb__conn *c = (struct csb__conn *)csb__queue_pop(&s->queue);
+    CSB__AUTOSTRBUF json = CSB__STRBUF_INIT;
+    csb_reply reply = {0};
+
+    if (!c) {
+        return false;
+    }
+    reply.event = csb_event_name(&c->event);
+    *rc = fn(&c->event, &reply, userdata);
+    csb__reply_format(&reply, &json);
+    if (json.failed) {
+        csb__conn_answer(c, 200, "{}", 2);
+    } else {
+        csb__conn_answer(c, 200, csb__strbuf_text(&json), json.len);
+    }
+    csb__reply_finish(&reply);
+    return true;
+}
+
+void csb__server_wakeup(struct csb__server *s) {
+    int saved = errno;
+
+    /* A full pipe has woken it before. */
+    (void)!write(s->wakeup[1], "x", 1);
+    errno = saved;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/* The sockets of all VMs, the connections to them, and whose turn it is. */
+#ifndef CSB_HOOKS_SERVER_H
+#define CSB_HOOKS_SERVER_H
+
+#include <claudesandbox/hooks.h>
+
+#include "hooks/endpoint.h"
+#include "hooks/event.h"
+#include "hooks/http.h"
+#include "hooks/limits.h"
+#include "hooks/poller.h"
+#include "hooks/queue.h"
+
+/* What the poller tells of; the first member of each but for connections and inlets, where it comes
+ * behind their place in a queue. */
+enum csb__watch_kind {
+    CSB__WATCH_WAKEUP,
+    CSB__WATCH_CANCEL,
+    CSB__WATCH_TIMER,
+    CSB__WATCH_DIRECTORY,
+    CSB__WATCH_INLET,
+    CSB__WATCH_CONNECTION
+};
+
+struct csb__watch {
+    enum csb__watch_kind kind;
+    void *owner;
+};
+
+/* A VM's way in. */
+struct csb__inlet {
+    struct csb__line line; /* of connections whose event is there */
+    struct csb__watch watch;
+    char *vm;
+    struct csb__endpoint endpoint;
+    bool polled;
+    int n_connections;
+    struct csb__account memory;
+    struct csb__bucket bucket;
+    unsigned refused; /* since it was last logged */
+    int last_status;
+};
+
+enum csb__conn_state {
+    CSB__CONN_READING,
+    CSB__CONN_WAITING, /* in its VM's line */
+    CSB__CONN_WRITING,
+    CSB__CONN_LINGERING /* the answer is out, and what still comes is thrown away */
+};
+
+struct csb__conn {
+    struct csb__waiter waiter;
+    struct csb__watch watch;
+    struct csb__server *server;
+    struct csb__inlet *inlet;
+    struct csb__conn *prev;
+    struct csb__conn *next;
+    int fd; /* -1: closed, to be freed at the end of the round */
+    unsigned polled;
+    enum csb__conn_state state;
+    struct csb__http http;
+    bool has_event;
+    csb_event event;
+    size_t reserved;
+    struct csb__strbuf out;
+    size_t sent;
+    int64_t deadline;
+};
+
+struct csb__server {
+    struct csb__env *env;
+    struct csb__limits limits;
+    struct csb__poller poller;
+    struct csb__watch wakeup_watch;
+    struct csb__watch cancel_watch;
+    struct csb__watch timer_watch;
+    struct csb__watch directory_watch;
+    int wakeup[2];
+    struct csb__inlet **inlets; /* in the order of their names */
+    size_t n_inlets;
+    struct csb__conn *connections;
+    struct csb__conn *dead;
+    int n_connections;
+    struct csb__account memory;
+    struct csb__queue queue;
+    bool armed;             /* the timer */
+    bool starved;           /* of descriptors: nothing is accepted until the timer */
+    bool directory_changed; /* to be looked at and cleared by the owner */
+    char *buffer;
+};
+
+/* Watches `directory`, which must exist; knows no VM yet. The env is the caller's. */
+int csb__server_open(struct csb__server *s, struct csb__env *env, const struct csb__limits *limits,
+                     const char *directory, csb_error **err);
+void csb__server_close(struct csb__server *s);
+
+/* From now on these, in the order of strcmp(), and no others. One whose socket can't be made is
+ * logged and left out. */
+int csb__server_set_vms(struct csb__server *s, const char *const *names, size_t n, csb_error **err);
+
+/* Waits for something to do and does it. */
+int csb__server_io(struct csb__server *s, int timeout_ms, csb_error **err);
+/* Has the next event answered by fn; false when there is none. *rc: what fn returned. */
+bool csb__server_deliver(struct csb__server *s, csb_hook_fn fn, void *userdata, int *rc);
+/* Async-signal-safe. */
+void csb__server_wakeup(struct csb__server *s);
+
+/* connection.c, for server.c */
+void csb__conn_accept(struct csb__server *s, struct csb__inlet *inlet);
+void csb__conn_ready(struct csb__conn *c);
+void csb__conn_answer(struct csb__conn *c, int status, const char *json, size_t len);
+/* Ends what takes too long. */
+void csb__conn_tick(struct csb__conn *c, int64_t now_ms);
+void csb__conn_close(struct csb__conn *c);
+
+/* server.c, for connection.c: accepts or not, as the limits have it. */
+void csb__inlet_update(struct csb__server *s, struct csb__inlet *inlet);
+void csb__server_conn_gone(struct csb__server *s, struct csb__inlet *inlet);
+void csb__server_arm(struct csb__server *s);
+
+#endif
