@@ -1,0 +1,130 @@
+"""What `./bootstrap test` does; bootstrap itself is the module of that name, and the only way in here."""
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree
+from pathlib import Path
+from typing import Sequence
+
+from bootstrap import (CHECKOUT, LOGS, MACOS, Screen, Stop, Tree, attempt, build_sanitized, locked, log_of, phase,
+                       prepare, run, say, show_tail, source_files, system_python, the_worker)
+
+
+def venv_python(tree: Tree) -> Path:
+    """Where the system has no packages of Python modules."""
+    venv = tree.build / "venv"
+    for argv in ([sys.executable, "-m", "venv", venv], [venv / "bin/pip", "install", "--quiet", "pytest", "pyyaml"]):
+        run(argv, "venv", failed="pip could not fetch pytest")
+    return venv / "bin/python3"
+
+
+def is_shell(path: Path) -> bool:
+    with open(CHECKOUT / path, "rb") as file:
+        return re.match(rb"#!\s*\S*/(env\s+)?(ba|da)?sh\b", file.readline(200)) is not None
+
+
+class Tests:
+    def __init__(self) -> None:
+        self.passed = self.failed = self.skipped = 0
+
+    def count(self, junit: Path) -> list[str]:
+        """The names of those that failed."""
+        names = []
+        with contextlib.suppress(FileNotFoundError, xml.etree.ElementTree.ParseError):
+            for case in xml.etree.ElementTree.parse(junit).iter("testcase"):
+                kinds = {child.tag for child in case}
+                bad = bool(kinds & {"failure", "error"})
+                names += [f"{case.get('classname')}: {case.get('name')}"] if bad else []
+                self.skipped += "skipped" in kinds and not bad
+                self.passed += not bad and "skipped" not in kinds
+        self.failed += len(names)
+        return names
+
+    def step(self, title: str, log: str, argv: Sequence[str | Path], junit: Path | None = None, live: bool = False,
+             limit: float = 600) -> None:
+        """One program; where it fails without naming a failed test, it is itself the failed one."""
+        log_of(log).write_text("")
+        if junit:
+            subprocess.run(["rm", "-f", junit], check=False, **self.tree.who.popen_args())
+        with phase(title, live):
+            try:
+                status = attempt(argv, log, self.tree.who, self.tree.src, live, limit,
+                                 CLAUDE_SANDBOX_PREFIX=str(self.tree.build / "prefix"),
+                                 CLAUDE_SANDBOX_ASAN_PREFIX=str(self.tree.build / "asan-prefix"),
+                                 ASAN_OPTIONS="detect_leaks=1:strict_string_checks=1", PYTHONDONTWRITEBYTECODE="1",
+                                 UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1")
+            except FileNotFoundError as error:
+                log_of(log).write_text(f"there is no {error.filename}\n")
+                status = 127
+        names = self.count(junit) if junit else []
+        if status != 0 and not (status == 5 and "pytest" in argv):      # 5: there are no tests
+            self.failed += 0 if names else 1
+            say(f"{title}: FAILED, exit status {status}")
+            print("".join(f"  {name}\n" for name in names), end="")
+            if not live:
+                show_tail(log, 40)
+
+    def is_version_14(self, program: str) -> bool:
+        """The versions judge differently; ours is that of Debian 12."""
+        told = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
+        good = re.search(r"version 14\.", told) is not None
+        if not good:
+            say(f"{program}: skipped, for it is not version 14")
+            self.skipped += 1
+        return good
+
+    def gates(self) -> None:
+        files = source_files()
+        c_files = [f for f in files if f.suffix in (".c", ".h")]
+        scripts = [f for f in files if is_shell(f)]
+        if (CHECKOUT / ".clang-format").exists() and self.is_version_14("clang-format"):
+            self.step(f"clang-format, {len(c_files)} files", "clang-format",
+                      ["clang-format", "--dry-run", "-Werror", *c_files])
+        if (CHECKOUT / ".clang-tidy").exists() and self.is_version_14("clang-tidy"):
+            tidy = [t for t in ["run-clang-tidy", *glob.glob("/usr/bin/run-clang-tidy-*")] if shutil.which(t)]
+            self.step("clang-tidy", "clang-tidy", [*tidy[:1], "-quiet", "-p", self.tree.build / "meson",
+                       "/(libclaudesandbox|cli|guest)/"])
+        self.step(f"shellcheck, {len(scripts)} files", "shellcheck", ["shellcheck", *scripts])
+
+    def meson(self, title: str, name: str) -> None:
+        where = self.tree.build / name
+        self.step(title, f"unit-{name}", ["meson", "test", "-C", where, "--no-rebuild", "--print-errorlogs"],
+                  where / "meson-logs" / "testlog.junit.xml")
+
+    def pytest(self, title: str, name: str, *args: str, live: bool = False, limit: float = 600) -> None:
+        junit = self.tree.build / f"{name}.xml"
+        argv = [self.python, "-m", "pytest", "-p", "no:cacheprovider", "-ra", f"--junitxml={junit}", *args]
+        self.step(title, name, argv, junit, live, limit)
+
+    def everything(self) -> None:
+        self.tree = prepare("test", the_worker())
+        build_sanitized(self.tree)
+        self.python = system_python() if not MACOS else venv_python(self.tree)
+        self.gates()
+        self.meson("unit tests", "meson")
+        self.meson("unit tests with sanitizers", "asan")
+        self.pytest("tests with fakes", "fakes", "-q", "tests", "--ignore=tests/e2e")
+        if glob.glob(f"{glob.escape(str(CHECKOUT))}/tests/e2e/**/test_*.py", recursive=True):
+            self.pytest("end to end, in real VMs", "e2e", "-v", "tests/e2e", live=True, limit=2400)
+        else:
+            say("there are no end-to-end tests yet")
+
+
+def run_all() -> int:
+    tests = Tests()
+    with locked("test"):
+        try:
+            tests.everything()
+        except Stop as stop:
+            say(str(stop))
+            tests.failed += 1
+    say(f"{time.monotonic() - Screen.started:.0f} s in all; the logs are in {LOGS}")
+    print(f"{tests.passed} passed, {tests.failed} failed, {tests.skipped} skipped", flush=True)
+    return 1 if tests.failed else 0
