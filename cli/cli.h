@@ -26,6 +26,7 @@ struct cli_options {
     bool yes;
     bool share_login;
     bool dry_run;
+    bool leftovers;
     bool json;
     bool quiet;
     bool verbose;
@@ -69,6 +70,13 @@ int cli_delete(csb_vm *vm, const struct cli_options *o, unsigned flags);
 bool cli_confirm(const struct cli_options *o, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* quote.c: to be freed; NULL when memory ran out. */
+char *cli_quote(const char *text);
+
+/* guest_ask.c: runs a program in a VM that runs, for at most so long, and takes what it says: its exit
+ * status, -1 when it could not be asked. */
+int cli_guest_ask(csb_vm *vm, const char *const *argv, int ms, char *out, size_t size);
+
 /* progress.c */
 void cli_progress(int step, int steps, const char *text, void *userdata);
 void cli_progress_end(void);
@@ -77,6 +85,8 @@ void cli_progress_end(void);
 void cli_catch_signals(void);
 /* NULL when what is wrong was reported, with the exit status for it. */
 csb_ctx *cli_new_context(const struct cli_options *o, bool progress, int *status);
+/* The same for questions that may take so long, and no longer. */
+csb_ctx *cli_new_hasty_context(const struct cli_options *o, int timeout_ms);
 void cli_free_context(csb_ctx *ctx);
 
 /* parallel.c: does the same to many machines at once, each with a context of its own; the first bad

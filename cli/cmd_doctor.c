@@ -1,118 +1,84 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
-#include "cli.h"
+#include "doctor.h"
+#include "safe_text.h"
 
-/* An image and a few projects. */
-#define ENOUGH_BYTES (UINT64_C(8) << 30)
-
-static int problems;
-
-/* One line a finding, and the command that mends it. */
-static void finding(bool good, const char *what, const char *text, const char *mend) {
-    printf("%s  %-10s  %s\n", good ? "ok " : "BAD", what, text);
-    if (!good) {
-        problems++;
-        if (*mend) {
-            printf("                 try: %s\n", mend);
-        }
-    }
-}
-
-/* Each engine by itself, asked for by name; then the choice. */
-static void check_engine(const struct cli_options *o, const char *name) {
-    struct cli_options wanted = *o;
-    csb_error *err = NULL;
-    const char *engine;
-    const char *why;
-    csb_ctx *ctx;
-    int status;
-
-    wanted.engine = name;
-    ctx = cli_new_context(&wanted, false, &status);
-    if (!ctx) {
+static void print(const struct doctor *d, bool good, const char *check, const char *mend,
+                  const char *text) {
+    if (good && d->o->quiet) {
         return;
     }
-    if (csb_ctx_engine(ctx, &engine, &why, &err) == 0) {
-        printf("     %-10s  %s\n", name, strchr(why, ':') ? strchr(why, ':') + 2 : why);
-    } else {
-        printf("     %-10s  not usable: %s\n", name, csb_error_message(err));
+    printf("%s  %-11s  ", good ? "ok " : "BAD", check);
+    safe_text_put(stdout, text, strlen(text));
+    putchar('\n');
+    if (!good && *mend) {
+        fputs("                  try: ", stdout);
+        safe_text_put(stdout, mend, strlen(mend));
+        putchar('\n');
     }
-    csb_error_free(err);
-    cli_free_context(ctx);
+    fflush(stdout);
 }
 
-static void check_choice(csb_ctx *ctx) {
-    csb_error *err = NULL;
-    const char *engine;
-    const char *why;
+/* What is no UTF-8 can't be in JSON. */
+static json_t *string_of(const char *text) {
+    json_t *json = json_string(text);
 
-    if (csb_ctx_engine(ctx, &engine, &why, &err) == 0) {
-        finding(true, "engine", engine, "");
-    } else {
-        finding(false, "engine", csb_error_message(err), csb_error_hint(err));
-    }
-    csb_error_free(err);
+    return json ? json : json_string("(not UTF-8)");
 }
 
-static void check_space(const char *dir) {
-    char *path = strdup(dir);
-    char text[128];
-    struct statvfs st;
-    uint64_t space;
+void doctor_say(struct doctor *d, bool good, const char *check, const char *mend, const char *fmt,
+                ...) {
+    char text[1024];
+    va_list ap;
 
-    /* The state directory may not be there yet. */
-    for (char *end; path && statvfs(path, &st) != 0 && (end = strrchr(path, '/')) && end > path;) {
-        *end = '\0';
-    }
-    if (!path || statvfs(path, &st) != 0) {
-        finding(false, "disk", "can't tell how much room there is", "");
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    d->problems += good ? 0 : 1;
+    if (d->findings) {
+        json_array_append_new(d->findings,
+                              json_pack("{s:s, s:b, s:o, s:o}", "check", check, "ok", good, "text",
+                                        string_of(text), "mend",
+                                        good || !*mend ? json_null() : string_of(mend)));
     } else {
-        space = (uint64_t)st.f_bavail * st.f_frsize;
-        snprintf(text, sizeof(text), "%llu GiB free", (unsigned long long)(space >> 30));
-        finding(space >= ENOUGH_BYTES, "disk", text, "claude-sandbox prune");
+        print(d, good, check, mend, text);
     }
-    free(path);
 }
 
-static void check_vms(csb_ctx *ctx) {
-    csb_vm_list *list = NULL;
-    csb_error *err = NULL;
-    char text[512];
+static int print_json(const struct doctor *d) {
+    json_t *root = json_pack("{s:i, s:b, s:O}", "schema", 1, "ok", d->problems == 0, "findings",
+                             d->findings);
+    int rc = root ? json_dumpf(root, stdout, JSON_INDENT(2)) : -1;
 
-    if (csb_vm_list_new(ctx, &list, &err) != 0) {
-        finding(false, "VMs", csb_error_message(err), csb_error_hint(err));
-        csb_error_free(err);
-        return;
-    }
-    for (size_t i = 0; i < csb_vm_list_count(list); i++) {
-        const csb_vm *vm = csb_vm_list_get(list, i);
-
-        if (csb_vm_state(vm) == CSB_VM_BROKEN) {
-            char mend[256];
-
-            snprintf(text, sizeof(text), "%s is broken: %s", csb_vm_name(vm),
-                     csb_vm_state_reason(vm));
-            snprintf(mend, sizeof(mend), "claude-sandbox stop -f %s", csb_vm_name(vm));
-            finding(false, "VMs", text, mend);
-        }
-    }
-    snprintf(text, sizeof(text), "%zu, in %s", csb_vm_list_count(list), csb_ctx_state_dir(ctx));
-    finding(true, "VMs", text, "");
-    csb_vm_list_free(list);
+    putchar('\n');
+    json_decref(root);
+    return rc == 0 ? 0 : EXIT_SANDBOX;
 }
 
 static int run(csb_ctx *ctx, const struct cli_options *o) {
-    finding(true, "version", csb_version(), "");
-    check_choice(ctx);
-    check_engine(o, "lima");
-    check_engine(o, "qemu");
-    check_space(csb_ctx_state_dir(ctx));
-    check_vms(ctx);
-    return problems ? 1 : 0;
+    struct doctor d = {.ctx = ctx, .o = o};
+    int status = 0;
+
+    if (o->json) {
+        d.findings = json_array();
+        if (!d.findings) {
+            return EXIT_SANDBOX;
+        }
+    }
+    doctor_engine(&d);
+    doctor_host(&d);
+    doctor_base(&d);
+    doctor_settings(&d);
+    doctor_vms(&d);
+    if (d.findings) {
+        status = print_json(&d);
+        json_decref(d.findings);
+    }
+    return status ? status : d.problems ? 1 : 0;
 }
 
 const struct cli_command cmd_doctor = {

@@ -20,8 +20,8 @@ static bool wants_prune(const csb_vm *vm, const struct cli_options *o) {
     const char *prefix = o->n_names ? o->names[0] : "";
     int state = csb_vm_state(vm);
 
-    if (strncmp(csb_vm_name(vm), prefix, strlen(prefix)) != 0 || !*csb_vm_project_dir(vm) ||
-        (base && strcmp(base, csb_vm_name(vm)) == 0)) {
+    if (o->leftovers || strncmp(csb_vm_name(vm), prefix, strlen(prefix)) != 0 ||
+        !*csb_vm_project_dir(vm) || (base && strcmp(base, csb_vm_name(vm)) == 0)) {
         return false;
     }
     return o->force || (state != CSB_VM_RUNNING && state != CSB_VM_STARTING);
@@ -152,6 +152,9 @@ static int run(csb_ctx *ctx, const struct cli_options *o) {
 
     if (o->n_names > 1) {
         return cli_usage_error("prune takes one prefix at most");
+    }
+    if (o->n_names > 0 && o->leftovers) {
+        return cli_usage_error("either --leftovers or a prefix of VMs, not both");
     }
     if (csb_vm_list_new(ctx, &list, &err) != 0) {
         return cli_report(err);

@@ -53,21 +53,34 @@ static void replace(csb_ctx *from, csb_ctx *to) {
     }
 }
 
-csb_ctx *cli_new_context(const struct cli_options *o, bool progress, int *status) {
+static csb_ctx *make(const struct cli_options *o, bool progress, int timeout_ms, csb_error **err) {
     csb_ctx_options options = CSB_CTX_OPTIONS_INIT;
-    csb_error *err = NULL;
     csb_ctx *ctx = NULL;
 
     options.engine = o->engine;
     options.log = log_line;
     options.log_userdata = (void *)&o->verbose;
     options.progress = progress && !o->quiet ? cli_progress : NULL;
-    if (csb_ctx_new(&options, &ctx, &err) != 0) {
-        *status = cli_report(err);
+    options.timeout_ms = timeout_ms;
+    if (csb_ctx_new(&options, &ctx, err) != 0) {
         return NULL;
     }
     replace(NULL, ctx);
     return ctx;
+}
+
+csb_ctx *cli_new_context(const struct cli_options *o, bool progress, int *status) {
+    csb_error *err = NULL;
+    csb_ctx *ctx = make(o, progress, 0, &err);
+
+    if (!ctx) {
+        *status = cli_report(err);
+    }
+    return ctx;
+}
+
+csb_ctx *cli_new_hasty_context(const struct cli_options *o, int timeout_ms) {
+    return make(o, false, timeout_ms, NULL);
 }
 
 /* Handlers run on the main thread, which is the one that calls this: none can be half-way through

@@ -17,5 +17,7 @@ char *cli_find_program(const char *name);
 /* Runs a program without input and takes its output, of which `size` - 1 bytes are kept: its exit
  * status, or -1 when it could not be run, was ended by a signal or took longer than that. */
 int cli_ask(const char *const *argv, int ms, char *out, size_t size);
+/* The same with what it says on standard error. */
+int cli_ask_both(const char *const *argv, int ms, char *out, size_t size);
 
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "safe_text.h"
 #include "status.h"
 
 #define CELL 48
@@ -32,6 +33,22 @@ static void fill(const csb_vm *vm, struct cells *c) {
     format_size(csb_vm_disk_used_bytes(vm) >> 20 << 20, c->used);
 }
 
+/* A directory may be called anything, also two lines of a table. */
+static void put_project(const csb_vm *vm) {
+    const char *dir = csb_vm_project_dir(vm);
+
+    for (; *dir; dir++) {
+        size_t len = strcspn(dir, "\t");
+
+        safe_text_put(stdout, dir, len);
+        dir += len;
+        if (!*dir) {
+            return;
+        }
+        putchar('?');
+    }
+}
+
 /* ---- for programs ---------------------------------------------------------------------------- */
 
 /* New columns come at the end. */
@@ -48,8 +65,10 @@ void cli_status_columns(const struct status *s) {
         if (started && gmtime_r(&started, &tm)) {
             strftime(since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", &tm);
         }
-        printf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", csb_vm_name(vm), csb_vm_state_name(vm),
-               csb_vm_engine(vm), c.cpus, c.memory, c.disk, csb_vm_project_dir(vm), c.used, since);
+        printf("%s\t%s\t%s\t%s\t%s\t%s\t", csb_vm_name(vm), csb_vm_state_name(vm),
+               csb_vm_engine(vm), c.cpus, c.memory, c.disk);
+        put_project(vm);
+        printf("\t%s\t%s\n", c.used, since);
     }
 }
 
@@ -112,9 +131,10 @@ static void print_vm(const csb_vm *vm, int width) {
 
     fill(vm, &c);
     local_time(csb_vm_started(vm), since);
-    printf("%-*s  %-8s  %-6s  %4s  %8s  %8s  %8s  %-16s  %s\n", width, csb_vm_name(vm),
-           csb_vm_state_name(vm), csb_vm_engine(vm), c.cpus, c.memory, c.disk, c.used, since,
-           csb_vm_project_dir(vm));
+    printf("%-*s  %-8s  %-6s  %4s  %8s  %8s  %8s  %-16s  ", width, csb_vm_name(vm),
+           csb_vm_state_name(vm), csb_vm_engine(vm), c.cpus, c.memory, c.disk, c.used, since);
+    put_project(vm);
+    putchar('\n');
     if (*csb_vm_state_reason(vm)) {
         fflush(stdout);
         cli_print_safe(csb_vm_state_reason(vm));

@@ -9,7 +9,7 @@ from typing import Iterator
 import pytest
 
 from fakelab import BASE, FakeLab
-from sandbox import FAILED, INTERRUPTED, kill
+from sandbox import FAILED, INTERRUPTED, USAGE, kill
 
 
 @pytest.fixture
@@ -76,6 +76,14 @@ def test_prune_of_a_prefix_is_about_vms(lab: FakeLab) -> None:
     lab.run("prune", "claude-sandbox-one").expect(0)
     assert set(lab.records()) == {other} and (lab.state / "qemu/lost").exists()
     assert one not in lab.instances()
+
+
+def test_leftovers_only(lab: FakeLab) -> None:
+    name, half = stopped(lab, "p"), interrupt_creation(lab, lab.project("half"))
+    lab.run("prune", "--leftovers", "claude").expect(USAGE, "not both")
+    assert half in lab.run("prune", "--leftovers", "--dry-run").expect(0).text
+    lab.run("prune", "--leftovers").expect(0)
+    assert set(lab.records()) == {name}
 
 
 def test_prune_leaves_one_in_the_making(lab: FakeLab) -> None:
