@@ -6,11 +6,15 @@
 
 #include "cli.h"
 
+bool cli_would_ask(const struct cli_options *o) {
+    return !o->force && !o->yes && isatty(STDIN_FILENO);
+}
+
 bool cli_confirm(const struct cli_options *o, const char *fmt, ...) {
     char answer[8];
     va_list ap;
 
-    if (o->force || o->yes || !isatty(STDIN_FILENO)) {
+    if (!cli_would_ask(o)) {
         return true;
     }
     va_start(ap, fmt);

@@ -77,6 +77,11 @@ char *cli_quote(const char *text);
  * status, -1 when it could not be asked. */
 int cli_guest_ask(csb_vm *vm, const char *const *argv, int ms, char *out, size_t size);
 
+/* guest_holds.c: tells a person what would be lost with this VM, as far as it can be seen. */
+void cli_print_holds(const csb_vm *vm, const struct cli_options *o);
+/* actions.c: whether cli_confirm() would ask. */
+bool cli_would_ask(const struct cli_options *o);
+
 /* progress.c */
 void cli_progress(int step, int steps, const char *text, void *userdata);
 void cli_progress_end(void);

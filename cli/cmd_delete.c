@@ -5,6 +5,9 @@
 static int delete (csb_vm *vm, const struct cli_options *o) {
     const char *project = csb_vm_project_dir(vm);
 
+    if (cli_would_ask(o)) {
+        cli_print_holds(vm, o);
+    }
     if (!cli_confirm(o, "Delete %s with everything in it but the project itself (%s)?",
                      csb_vm_name(vm), *project ? project : "none")) {
         return EXIT_INTERRUPTED;

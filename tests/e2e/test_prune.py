@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 from pathlib import Path
 from typing import Iterator
 
@@ -131,3 +133,69 @@ def test_a_new_start_mends_what_an_interrupted_creation_left(lab: FakeLab) -> No
     interrupt_creation(lab, project)
     lab.make(project).expect(0)
     assert lab.row(project).state == "running"
+
+
+def commit(directory: Path) -> None:
+    """A repository with a commit that is nowhere else."""
+    directory.mkdir(parents=True)
+    for words in (["init", "-q"], ["-c", "user.name=x", "-c", "user.email=x@y", "commit", "-q", "--allow-empty", "-m", "x"]):
+        subprocess.run(["git", *words], cwd=directory, check=True)
+
+
+def test_delete_says_what_would_be_lost(lab: FakeLab) -> None:
+    project = lab.project()
+    lab.make(project).expect(0)
+    name, home = lab.row(project).name, lab.guest / "home"
+    conversations = home / ".claude/projects/-p"
+    conversations.mkdir(parents=True, exist_ok=True)
+    for i in range(2):
+        (conversations / f"{i}.jsonl").write_text("{}")
+    commit(home / "it's $(touch x)\x1b[2J")
+    with lab.terminal("-d", str(project), "delete", size=(24, 250)) as terminal:
+        terminal.expect(f"{name} holds 2 conversations with Claude.\r\n".encode())
+        terminal.expect(b"holds work in git that is not committed or not pushed:\r\n")
+        terminal.expect(rb"  [^\n]*/it's \$\(touch x\)\?\[2J\r\n")
+        terminal.expect(rb"Delete claude-sandbox-.*\? \[y/N\] ")
+        terminal.send(b"\n")
+        assert terminal.wait() == INTERRUPTED
+    assert lab.row(project).state == "running"
+    lab.run("stop", name).expect(0)
+    with lab.terminal("delete", name, size=(24, 250)) as terminal:
+        terminal.expect(rb"is stopped: conversations with Claude and work .* can't be seen")
+        terminal.expect(rb"\? \[y/N\] ")
+        terminal.send(b"y\n")
+        assert terminal.wait() == 0
+    assert lab.records() == {}
+
+
+@pytest.mark.parametrize("option", ["-y", "-f"])
+def test_delete_looks_at_nothing_where_nobody_is_asked(lab: FakeLab, option: str) -> None:
+    project = lab.project()
+    lab.make(project).expect(0)
+    before = len(lab.calls(log=lab.ssh_log))
+    with lab.terminal("-d", str(project), "delete", option) as terminal:
+        assert terminal.wait() == 0
+        assert b"holds" not in terminal.everything and b"[y/N]" not in terminal.everything
+    assert not [call for call in lab.calls(log=lab.ssh_log)[before:] if "conversations" in json.dumps(call)]
+
+
+def test_delete_of_one_that_does_not_answer(lab: FakeLab) -> None:
+    project = lab.project()
+    lab.make(project).expect(0)
+    lab.faults({"verb": "exec", "exit": 1}, program="ssh")
+    with lab.terminal("-d", str(project), "delete") as terminal:
+        terminal.expect(rb"does not say what it holds")
+        terminal.expect(rb"\? \[y/N\] ")
+        terminal.send(b"y\n")
+        assert terminal.wait() == 0
+
+
+def test_delete_asks_for_each(lab: FakeLab) -> None:
+    one, two = stopped(lab, "one"), stopped(lab, "two")
+    with lab.terminal("delete", one, two) as terminal:
+        terminal.expect(rb"Delete claude-sandbox-one.*\[y/N\] ")
+        terminal.send(b"n\n")
+        terminal.expect(rb"Delete claude-sandbox-two.*\[y/N\] ")
+        terminal.send(b"y\n")
+        assert terminal.wait() == INTERRUPTED
+    assert set(lab.records()) == {one}
