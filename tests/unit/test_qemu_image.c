@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/lock.h"
 #include "core/path.h"
 #include "support.h"
 
@@ -119,6 +120,19 @@ START_TEST(it_is_built_once) {
 }
 END_TEST
 
+START_TEST(a_machine_may_be_called_image) {
+    TEST_AUTOENV env;
+    CSB__AUTOIMAGE image = {0};
+    CSB__AUTOCLOSE int lock = -1;
+
+    test_env(&env);
+    put_recipe(&env, MAKE);
+    ck_assert_int_eq(csb__lock(&env, "image", "creating this VM", &lock, NULL), 0);
+    csb__env_begin(&env, 10000);
+    ck_assert_int_eq(csb__image_ensure(&env, &image, NULL), 0);
+}
+END_TEST
+
 START_TEST(a_failed_build_says_why) {
     TEST_AUTOENV env;
     CSB__AUTOIMAGE image = {0};
@@ -174,6 +188,7 @@ Suite *qemu_image_suite(void) {
     tcase_add_test(tc, one_that_is_there);
     tcase_add_test(tc, one_that_is_not);
     tcase_add_test(tc, it_is_built_once);
+    tcase_add_test(tc, a_machine_may_be_called_image);
     tcase_add_test(tc, a_failed_build_says_why);
     tcase_add_test(tc, a_recipe_without_a_hash);
     tcase_add_test(tc, no_recipe_at_all);
