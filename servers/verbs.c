@@ -12,6 +12,7 @@
 
 #define STOP_MS 5000
 #define KILL_MS 2000
+#define STATUS_MS 2000
 
 static int usage_error(const struct daemon *d, const char *word) {
     daemon_say(d, "unknown or superfluous: \"%s\"; see %s --help", word, d->program->name);
@@ -123,6 +124,26 @@ static int verb_restart(struct daemon *d, int argc, char **argv) {
     return daemon__start(d);
 }
 
+/* One that is just beginning or ending will be the one or the other soon. */
+static int ask_status(struct daemon *d, const char *line) {
+    int64_t deadline = daemon_now_ms() + STATUS_MS;
+    int status;
+
+    while ((status = daemon_ask(d, line, stdout)) != DAEMON_DONE) {
+        if (!daemon__is_locked(d)) {
+            return DAEMON_NOT_RUNNING;
+        }
+        if (daemon_now_ms() > deadline) {
+            if (status == DAEMON_NOT_RUNNING) {
+                daemon_fail(d, "is just beginning or ending");
+            }
+            return DAEMON_FAILED;
+        }
+        daemon__sleep_ms(5);
+    }
+    return status;
+}
+
 static int verb_status(struct daemon *d, int argc, char **argv) {
     bool json = argc > 0 && strcmp(argv[0], "--json") == 0;
     int status;
@@ -133,11 +154,7 @@ static int verb_status(struct daemon *d, int argc, char **argv) {
     if (daemon__find_files(d) != 0) {
         return DAEMON_FAILED;
     }
-    status = daemon_ask(d, json ? "status json" : "status", stdout);
-    if (status == DAEMON_NOT_RUNNING && daemon__is_locked(d)) {
-        daemon_fail(d, "is just starting or ending");
-        return DAEMON_FAILED;
-    }
+    status = ask_status(d, json ? "status json" : "status");
     if (status == DAEMON_NOT_RUNNING) {
         printf(json ? "{\"schema\":1,\"name\":\"%s\",\"running\":false}\n" : "%s: not running\n",
                d->program->name);
