@@ -15,6 +15,8 @@
 #include "guest/ssh.h"
 #include "vm.h"
 
+/* Read by guest/hook.sh. */
+#define HOOKS_VARIABLE "CLAUDE_HOOKS_SOCKET"
 #define PREPARE_MS (60 * 1000)
 
 static bool is_named(const char *entry, const char *name) {
@@ -88,7 +90,7 @@ static int prepare(csb_vm *vm, const csb_claude_options *o, const char *const *e
     if (rc == 0 && (o->flags & CSB_EXEC_TTY) && key) {
         rc = csb__api_key_approve(e, door, key, err);
     }
-    return rc;
+    return rc == 0 ? csb__vm_arm_hooks(vm, err) : rc;
 }
 
 int csb_vm_exec_claude(csb_vm *vm, const csb_claude_options *opts, csb_exit *ret, csb_error **err) {
@@ -116,6 +118,12 @@ int csb_vm_exec_claude(csb_vm *vm, const csb_claude_options *opts, csb_exit *ret
     rc = prepare(vm, &o, csb__strv_items(&env), err);
     if (rc != 0) {
         return rc;
+    }
+    if (vm->hooks_socket && !csb__env_value(o.env, HOOKS_VARIABLE)) {
+        csb__strv_addf(&env, HOOKS_VARIABLE "=%s", vm->hooks_socket);
+    }
+    if (env.failed) {
+        return csb__fail_nomem(err);
     }
     exec.argv = csb__strv_items(&argv);
     exec.env = csb__strv_items(&env);

@@ -256,6 +256,7 @@ void csb_vm_free(csb_vm *vm) {
     if (vm) {
         csb__record_finish(&vm->record);
         csb__machine_finish(&vm->machine);
+        free(vm->hooks_socket);
         free(vm);
     }
 }

@@ -4,6 +4,9 @@
 
 #include <claudesandbox/vm.h>
 
+#include <sys/types.h>
+#include <time.h>
+
 #include "context.h"
 #include "model/record.h"
 
@@ -13,6 +16,10 @@ struct csb_vm {
     const struct csb__engine *engine;
     struct csb__machine machine; /* as of the last call that asked */
     bool gone;                   /* its engine did not know it then */
+    char *hooks_socket;          /* in the guest, once it leads to the host; else NULL */
+    dev_t hooks_dev;             /* the connection by which it does; see vm_hooks.c */
+    ino_t hooks_ino;
+    time_t hooks_ctime;
 };
 
 void csb__vm_set_broken(csb_vm *vm, const char *why);
@@ -34,6 +41,10 @@ int csb__vm_lock(csb_vm *vm, const char *what, int *fd, csb_error **err);
 
 /* vm_change.c: makes a machine that does not run what was asked for since. With its lock. */
 int csb__vm_apply_changes(csb_vm *vm, csb_error **err);
+
+/* Lets hooks in the guest reach the host, over the connection that is open. A VM that has no place
+ * for that is warned of, and no error. */
+int csb__vm_arm_hooks(csb_vm *vm, csb_error **err);
 
 /* A handle of a record, which it takes over in either case; asks the engine. */
 int csb__vm_new(csb_ctx *ctx, struct csb__record *record, csb_vm **ret, csb_error **err);

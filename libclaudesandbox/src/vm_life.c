@@ -97,7 +97,7 @@ static int bring_up(csb_vm *vm, bool fresh, csb_error **err) {
         rc = csb__forwards_open(env, &vm->machine.door, vm->record.spec.ports,
                                 vm->record.spec.n_ports, err);
     }
-    return rc;
+    return rc == 0 ? csb__vm_arm_hooks(vm, err) : rc;
 }
 
 int csb_vm_start(csb_vm *vm, csb_error **err) {

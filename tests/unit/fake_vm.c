@@ -144,6 +144,7 @@ void fake_vm_run(struct fake_vm *f) {
 void fake_vm_finish(struct fake_vm *f) {
     csb__record_finish(&f->vm.record);
     csb__machine_finish(&f->vm.machine);
+    free(f->vm.hooks_socket);
     test_runner_finish(&f->runner);
     csb__env_finish(&f->ctx.env);
     free(f->control);

@@ -8,6 +8,7 @@
 #include "guest/mounts.h"
 #include "guest/script.h"
 #include "guest/ssh.h"
+#include "guest/wiring.h"
 
 #define MARK "--- mountinfo ---\n"
 
@@ -74,6 +75,7 @@ void csb__setup_script(struct csb__strbuf *out, const struct csb__engine *engine
     }
     csb__strbuf_puts(out, "fi\n");
     csb__strbuf_puts(out, managed_part);
+    csb__wiring_script(out);
     csb__strbuf_puts(out, "printf '%s\\n' '--- mountinfo ---'\ncat /proc/self/mountinfo\n");
 }
 

@@ -88,7 +88,7 @@ int csb__server_open(struct csb__server *s, struct csb__env *env, const struct c
 
 static void log_refusals(struct csb__server *s, struct csb__inlet *inlet) {
     if (inlet->refused > 0) {
-        csb__log(s->env, CSB_LOG_INFO, "hooks of %s: %u refused, the last one with %d (%s)",
+        csb__log(s->env, CSB_LOG_WARNING, "hooks of %s: %u refused, the last one with %d (%s)",
                  inlet->vm, inlet->refused, inlet->last_status,
                  csb__http_reason(inlet->last_status));
         inlet->refused = 0;
@@ -145,7 +145,7 @@ static struct csb__inlet *new_inlet(struct csb__server *s, const char *vm) {
         rc = csb__endpoint_open(&inlet->endpoint, path, &e);
     }
     if (rc != 0) {
-        csb__log(s->env, CSB_LOG_INFO, "hooks of %s are not heard: %s", vm, csb_error_message(e));
+        csb__log(s->env, CSB_LOG_WARNING, "hooks of %s are not heard: %s", vm, csb_error_message(e));
         free(inlet->vm);
         free(inlet);
         return NULL;

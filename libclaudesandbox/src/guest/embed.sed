@@ -1,0 +1,5 @@
+# Lines of a text file as strings of C.
+s/\\/\\\\/g
+s/"/\\"/g
+s/^/"/
+s/$/\\n"/

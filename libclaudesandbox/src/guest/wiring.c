@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/wiring.h"
+
+#include "core/json.h"
+#include "guest/script.h"
+
+/* Owned by root: Claude may change its own settings, but not what reports on it. */
+#define HOOK_PATH "/usr/local/lib/claude-sandbox/hook.sh"
+#define SETTINGS_PATH "/etc/claude-code/managed-settings.d/50-claude-sandbox.json"
+
+/* Seconds. The script ends itself before; it is also what makes SessionEnd wait for it. */
+#define TIMEOUT_S 10
+
+static const char hook_script[] =
+#include "hook_script.h"
+    ;
+
+/* Without WorktreeCreate, whose hook takes the work over instead of watching it, and MessageDisplay,
+ * which comes with each piece of text while Claude writes and waits. */
+static const char *const events[] = {
+    "ConfigChange",
+    "CwdChanged",
+    "DirectoryAdded",
+    "Elicitation",
+    "ElicitationResult",
+    "InstructionsLoaded",
+    "Notification",
+    "PermissionDenied",
+    "PermissionRequest",
+    "PostCompact",
+    "PostModelSwitch",
+    "PostToolBatch",
+    "PostToolUse",
+    "PostToolUseFailure",
+    "PreCompact",
+    "PreModelSwitch",
+    "PreToolUse",
+    "SessionEnd",
+    "SessionStart",
+    "Setup",
+    "Stop",
+    "StopFailure",
+    "SubagentStart",
+    "SubagentStop",
+    "TaskCompleted",
+    "TaskCreated",
+    "TeammateIdle",
+    "UserPromptExpansion",
+    "UserPromptSubmit",
+    "WorktreeRemove",
+};
+
+char *csb__wiring_settings(void) {
+    CSB__AUTOJSON *hooks = json_object();
+    CSB__AUTOJSON *root = NULL;
+
+    for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++) {
+        json_t *entry = json_pack("[{s:[{s:s, s:s, s:i}]}]", "hooks", "type", "command", "command",
+                                  HOOK_PATH, "timeout", TIMEOUT_S);
+
+        if (json_object_set_new(hooks, events[i], entry) != 0) {
+            return NULL;
+        }
+    }
+    root = json_pack("{s:O}", "hooks", hooks);
+    return root ? json_dumps(root, JSON_INDENT(1)) : NULL;
+}
+
+static void place(struct csb__strbuf *out, const char *path, const char *mode, const char *text) {
+    csb__strbuf_printf(out, "place %s %s ", path, mode);
+    csb__shell_quote(out, text);
+    csb__strbuf_puts(out, "\n");
+}
+
+void csb__wiring_script(struct csb__strbuf *out) {
+    CSB__AUTOFREE char *settings = csb__wiring_settings();
+
+    if (!settings) {
+        out->failed = true;
+        return;
+    }
+    /* Only where it differs, and in one step: a hook may be running. $(...) drops newlines at the
+     * end, so both sides go through it. */
+    csb__strbuf_puts(out,
+                     "place() {\n"
+                     "    [ \"$(cat \"$1\" 2>/dev/null)\" = \"$(printf '%s' \"$3\")\" ] && return\n"
+                     "    sudo mkdir -p \"${1%/*}\" &&\n"
+                     "        printf '%s\\n' \"$3\" | sudo tee \"$1.new\" >/dev/null &&\n"
+                     "        sudo chmod \"$2\" \"$1.new\" && sudo mv -f \"$1.new\" \"$1\"\n"
+                     "}\n");
+    place(out, HOOK_PATH, "755", hook_script);
+    place(out, SETTINGS_PATH, "644", settings);
+}
