@@ -23,6 +23,7 @@ struct cli_options {
     const char *ports;
     bool force;
     bool force_mount;
+    bool voice;
     bool yes;
     bool share_login;
     bool dry_run;

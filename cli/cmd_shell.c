@@ -2,13 +2,14 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "voice.h"
 
 static int run(csb_ctx *ctx, const struct cli_options *o) {
     csb_exec_options exec = CSB_EXEC_OPTIONS_INIT;
     csb_error *err = NULL;
     csb_exit done;
     csb_vm *vm = NULL;
-    int status = cli_ensure_running(ctx, o, &vm);
+    int status = cli_ensure_with_voice(ctx, o, &vm);
     int rc;
 
     if (status >= 0) {

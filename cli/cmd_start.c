@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "voice.h"
 
 /* As the predecessor did on macOS; elsewhere the user has to say so. */
 static bool shares_login(const struct cli_options *o) {
@@ -22,7 +23,7 @@ static int run(csb_ctx *ctx, const struct cli_options *o) {
     csb_error *err = NULL;
     csb_exit done;
     csb_vm *vm = NULL;
-    int status = cli_ensure_running(ctx, o, &vm);
+    int status = cli_ensure_with_voice(ctx, o, &vm);
     int rc;
 
     if (status >= 0) {

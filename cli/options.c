@@ -40,6 +40,7 @@ static const struct option options[] = {
     {'f', "force", NULL, "stop: pull the plug; delete: don't ask", AT(force)},
     {0, "force-mount", NULL, "let DIR be your home directory", AT(force_mount)},
     {0, "share-login", NULL, "log Claude in the VM in as Claude on this host is", AT(share_login)},
+    {0, "voice", NULL, "lend the VM the microphone, while it records", AT(voice)},
     {0, "dry-run", NULL, "prune: only say what would be deleted", AT(dry_run)},
     {0, "leftovers", NULL, "prune: no VMs, only what belongs to none", AT(leftovers)},
     {0, "json", NULL, "status, doctor: as JSON", AT(json)},

@@ -75,8 +75,11 @@ static int64_t now_ms(void) {
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Its output into the pipe, on request with what it says on stderr, all else nowhere. 0 or an errno. */
-static int start(const char *const *argv, int out, bool both, pid_t *pid) {
+/* Its output into the pipe; what it says on stderr nowhere, there too, or to our own. */
+enum { ERRORS_NOWHERE, ERRORS_THERE, ERRORS_OURS };
+
+/* 0 or an errno. */
+static int start(const char *const *argv, int out, int errors, pid_t *pid) {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
     sigset_t none;
@@ -89,9 +92,9 @@ static int start(const char *const *argv, int out, bool both, pid_t *pid) {
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-    if (both) {
+    if (errors == ERRORS_THERE) {
         posix_spawn_file_actions_adddup2(&actions, out, STDERR_FILENO);
-    } else {
+    } else if (errors == ERRORS_NOWHERE) {
         posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
     }
     posix_spawnattr_init(&attr);
@@ -148,7 +151,7 @@ static int wait_end(pid_t pid, int64_t until) {
     return rc == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-static int ask(const char *const *argv, int ms, bool both, char *out, size_t size) {
+static int ask(const char *const *argv, int ms, int errors, char *out, size_t size) {
     int64_t until = now_ms() + ms;
     int fds[2];
     pid_t pid;
@@ -160,7 +163,7 @@ static int ask(const char *const *argv, int ms, bool both, char *out, size_t siz
     }
     fcntl(fds[0], F_SETFD, FD_CLOEXEC);
     fcntl(fds[1], F_SETFD, FD_CLOEXEC);
-    rc = start(argv, fds[1], both, &pid);
+    rc = start(argv, fds[1], errors, &pid);
     close(fds[1]);
     if (rc == 0) {
         /* One that hands its output on to a child is not waited for longer than itself. */
@@ -175,9 +178,13 @@ static int ask(const char *const *argv, int ms, bool both, char *out, size_t siz
 }
 
 int cli_ask(const char *const *argv, int ms, char *out, size_t size) {
-    return ask(argv, ms, false, out, size);
+    return ask(argv, ms, ERRORS_NOWHERE, out, size);
 }
 
 int cli_ask_both(const char *const *argv, int ms, char *out, size_t size) {
-    return ask(argv, ms, true, out, size);
+    return ask(argv, ms, ERRORS_THERE, out, size);
+}
+
+int cli_ask_aloud(const char *const *argv, int ms, char *out, size_t size) {
+    return ask(argv, ms, ERRORS_OURS, out, size);
 }

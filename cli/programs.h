@@ -19,5 +19,7 @@ char *cli_find_program(const char *name);
 int cli_ask(const char *const *argv, int ms, char *out, size_t size);
 /* The same with what it says on standard error. */
 int cli_ask_both(const char *const *argv, int ms, char *out, size_t size);
+/* The same, and that goes to our own. */
+int cli_ask_aloud(const char *const *argv, int ms, char *out, size_t size);
 
 #endif
