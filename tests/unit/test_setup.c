@@ -278,6 +278,25 @@ START_TEST(other_mounts_are_found_out) {
 }
 END_TEST
 
+/* Its mounts go before its sshd does: no reason to pull the plug. */
+START_TEST(one_that_reboots_is_left_alone) {
+    static const struct test_answer stopping[] = {
+        {.status = 0}, {.out = MARK}, {.status = 1, .out = "stopping\n"}};
+    static const struct test_answer gone[] = {{.status = 0}, {.out = MARK}, {.status = 255}};
+    static const struct test_answer staying[] = {
+        {.status = 0}, {.out = MARK}, {.status = 1, .out = "degraded\n"}};
+    TEST_AUTORUNNER a;
+    TEST_AUTORUNNER b;
+    TEST_AUTORUNNER c;
+    CSB__AUTOERROR csb_error *e = NULL;
+
+    ck_assert_int_eq(setup(stopping, 3, &a, &e), CSB_ESTATE);
+    test_check_error(e, CSB_ESTATE, "shutting down or rebooting");
+    ck_assert_int_eq(setup(gone, 3, &b, NULL), CSB_ESTATE);
+    ck_assert_int_eq(setup(staying, 3, &c, NULL), CSB_EPROTOCOL);
+}
+END_TEST
+
 START_TEST(a_script_that_does_not_end_well) {
     static const struct test_answer answers[] = {
         {.status = 0},
@@ -306,6 +325,7 @@ Suite *setup_suite(void) {
     tcase_add_test(tc, ssh_that_never_comes);
     tcase_add_test(tc, waiting_can_be_cancelled);
     tcase_add_test(tc, other_mounts_are_found_out);
+    tcase_add_test(tc, one_that_reboots_is_left_alone);
     tcase_add_test(tc, a_script_that_does_not_end_well);
     return s;
 }

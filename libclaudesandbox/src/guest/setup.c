@@ -100,9 +100,9 @@ static int wait_for_ssh(struct csb__env *env, const struct csb__door *door, csb_
     }
 }
 
-int csb__guest_setup(struct csb__env *env, const struct csb__engine *engine,
-                     const struct csb__spec *spec, const struct csb__door *door, bool fresh,
-                     csb_error **err) {
+static int set_up(struct csb__env *env, const struct csb__engine *engine,
+                  const struct csb__spec *spec, const struct csb__door *door, bool fresh,
+                  csb_error **err) {
     CSB__AUTOSTRBUF script = CSB__STRBUF_INIT;
     CSB__AUTORESULT result = {0};
     const char *mark;
@@ -133,4 +133,28 @@ int csb__guest_setup(struct csb__env *env, const struct csb__engine *engine,
         return CSB_EPROTOCOL;
     }
     return csb__mounts_check(mark + strlen(MARK), engine, spec, err);
+}
+
+/* A guest that shuts down has let go of its mounts before its sshd. One that is gone has ended what
+ * it was asked in. */
+static bool is_going_down(struct csb__env *env, const struct csb__door *door) {
+    CSB__AUTORESULT result = {0};
+    int rc = csb__ssh_run(env, door, "systemctl is-system-running", NULL, &result, NULL);
+
+    return rc == CSB_EENGINE ||
+           (rc == 0 && strcmp(csb__strbuf_last_line(&result.out), "stopping") == 0);
+}
+
+int csb__guest_setup(struct csb__env *env, const struct csb__engine *engine,
+                     const struct csb__spec *spec, const struct csb__door *door, bool fresh,
+                     csb_error **err) {
+    CSB__AUTOERROR csb_error *e = NULL;
+    int rc = set_up(env, engine, spec, door, fresh, &e);
+
+    if (rc == CSB_EPROTOCOL && !fresh && is_going_down(env, door)) {
+        csb__fail(err, CSB_ESTATE, "the VM is shutting down or rebooting");
+        csb__error_set_hint(err, "try again in a moment");
+        return CSB_ESTATE;
+    }
+    return rc == 0 ? 0 : csb__error_propagate(err, CSB__STEAL(e));
 }

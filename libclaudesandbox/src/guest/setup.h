@@ -6,7 +6,8 @@
 #include "engine/engine.h"
 
 /* fresh: it was started just now, rather than found running. Waits until ssh answers, prepares the home directory (idempotent), checks the mounts.
- * EPROTOCOL when they are not what was asked: the caller must stop the machine then. */
+ * EPROTOCOL when they are not what was asked: the caller must stop the machine then. ESTATE for one
+ * that is on its way down, which has let go of them. */
 int csb__guest_setup(struct csb__env *env, const struct csb__engine *engine,
                      const struct csb__spec *spec, const struct csb__door *door, bool fresh,
                      csb_error **err);
