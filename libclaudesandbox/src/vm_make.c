@@ -12,6 +12,7 @@
 #include "model/vm_name.h"
 #include "store.h"
 #include "vm.h"
+#include "vm_neighbours.h"
 #include "vm_options.h"
 
 #define MAKE_TIMEOUT_MS (60 * 60 * 1000)
@@ -53,26 +54,6 @@ static int read_template(const char *path, struct csb__template *ret, csb_error 
     return csb__template_parse(csb__strbuf_text(&text), text.len, path, ret, err);
 }
 
-/* Another machine of the same project, made under another name. */
-static int check_project_free(struct csb__env *env, const struct csb__spec *spec, csb_error **err) {
-    struct csb__record *list;
-    size_t n;
-    int rc = csb__store_list(env, &list, &n, err);
-
-    for (size_t i = 0; rc == 0 && i < n; i++) {
-        const struct csb__spec *other = &list[i].spec;
-
-        if (list[i].complete && spec->project_dir && other->project_dir &&
-            strcmp(other->project_dir, spec->project_dir) == 0) {
-            rc = csb__fail(err, CSB_EEXISTS, "%s has the VM %s", spec->project_dir, other->name);
-        }
-    }
-    if (rc == 0 || rc == CSB_EEXISTS) {
-        csb__store_list_free(list, n);
-    }
-    return rc;
-}
-
 /* Takes away what an engine and the store have of a machine, whatever happens to the call. */
 static void undo(struct csb__env *env, const struct csb__engine *engine,
                  const struct csb__record *record, csb_error **err) {
@@ -97,11 +78,8 @@ static int make_room(struct csb__env *env, const struct csb__spec *spec, csb_err
     const struct csb__engine *engine;
     int rc = csb__store_load(env, spec->name, &old, &e);
 
-    if (rc == CSB_ENOTFOUND) {
-        return check_project_free(env, spec, err);
-    }
     if (rc != 0) {
-        return csb__error_propagate(err, CSB__STEAL(e));
+        return rc == CSB_ENOTFOUND ? 0 : csb__error_propagate(err, CSB__STEAL(e));
     }
     if (old.complete) {
         return csb__fail(err, CSB_EEXISTS, "there is a VM named %s", spec->name);
@@ -139,7 +117,7 @@ static int run_engine(struct csb__env *env, const struct csb__engine *engine,
     int rc = check_not_foreign(env, engine, record, err);
 
     if (rc == 0) {
-        rc = csb__store_save(env, record, err);
+        rc = csb__neighbours_reserve(env, record, err);
     }
     if (rc != 0) {
         return rc;

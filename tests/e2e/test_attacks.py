@@ -45,6 +45,27 @@ def test_project_that_became_a_link(lab: FakeLab) -> None:
     assert len(lab.calls("start")) == before
 
 
+def test_project_inside_that_of_another_vm(lab: FakeLab) -> None:
+    """Whose guest could put a link in its place between our look at it and the engine's."""
+    outer, inner = lab.project("repo"), lab.project("sub", "repo")
+    lab.make(outer).expect(0)
+    name = lab.row(outer).name
+    done = lab.make(inner).expect(USAGE, f"{inner} lies in {outer}, which the VM {name} can write")
+    assert f"try: claude-sandbox -d '{outer}' to use that VM, or claude-sandbox delete {name}\n" in done.err
+    lab.run("delete", name).expect(0)
+    lab.make(inner).expect(0)
+    name = lab.row(inner).name
+    lab.make(outer).expect(USAGE, f"{outer} contains {inner}, which is shared with the VM {name}", f"delete {name}")
+    assert lab.instances() == {name}
+
+
+def test_one_inside_another_at_the_same_time(lab: FakeLab) -> None:
+    outer, inner = lab.project("repo"), lab.project("sub", "repo")
+    ends = [one.wait().status for one in [lab.begin(outer), lab.begin(inner)]]
+    assert sorted(ends) == [0, USAGE]
+    assert len(lab.instances()) == len(lab.records()) == 1
+
+
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_streams(lab: FakeLab, closed: str) -> None:
     project = lab.project()
