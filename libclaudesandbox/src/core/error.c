@@ -41,6 +41,7 @@ static csb_error *new_error(int code, int errnum, char *message) {
     return e;
 }
 
+CSB__PRINTF(1, 0)
 static char *format(const char *fmt, va_list ap) {
     char *text = NULL;
 
