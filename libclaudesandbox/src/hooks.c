@@ -46,19 +46,20 @@ static int load_limits(const csb_hooks_options *opts, struct csb__limits *limits
 /* The VMs that there are now. */
 static int update_vms(csb_hooks *h, csb_error **err) {
     struct csb__record *records = NULL;
-    const char **names;
+    struct csb__vm_seen *vms;
     size_t n = 0;
     int rc = csb__store_list(&h->ctx->env, &records, &n, err);
 
     if (rc != 0) {
         return rc;
     }
-    names = calloc(n + 1, sizeof(*names));
-    for (size_t i = 0; names && i < n; i++) {
-        names[i] = records[i].spec.name;
+    vms = calloc(n + 1, sizeof(*vms));
+    for (size_t i = 0; vms && i < n; i++) {
+        vms[i].name = records[i].spec.name;
+        vms[i].project_dir = records[i].spec.project_dir;
     }
-    rc = names ? csb__server_set_vms(&h->server, names, n, err) : csb__fail_nomem(err);
-    free(names);
+    rc = vms ? csb__server_set_vms(&h->server, vms, n, err) : csb__fail_nomem(err);
+    free(vms);
     csb__store_list_free(records, n);
     return rc;
 }

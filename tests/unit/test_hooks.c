@@ -24,7 +24,8 @@ struct world {
     csb_ctx ctx;
     csb_hooks *hooks;
     char heard[4096]; /* "vm:Event " of each */
-    int stop_with;    /* what the callback returns */
+    const char *project;
+    int stop_with; /* what the callback returns */
     bool deny;
     char logged[1024];
 };
@@ -41,6 +42,7 @@ static int on_event(const csb_event *event, csb_reply *reply, void *userdata) {
     struct world *w = userdata;
     size_t len = strlen(w->heard);
 
+    ck_assert_pstr_eq(csb_event_project_dir(event), w->project);
     snprintf(w->heard + len, sizeof(w->heard) - len, "%s:%s ", csb_event_vm(event),
              csb_event_name(event));
     if (w->deny) {
@@ -53,6 +55,7 @@ static void add_vm(struct world *w, const char *name) {
     struct csb__record r = {.engine = (char *)"qemu", .engine_home = (char *)"", .complete = true};
 
     r.spec.name = (char *)name;
+    r.spec.project_dir = (char *)w->project;
     ck_assert_int_eq(csb__store_save(&w->ctx.env, &r, NULL), 0);
 }
 
@@ -266,11 +269,13 @@ START_TEST(vms_come_and_go) {
 
     make_world(&w);
     open_hooks(&w, NULL);
+    w.project = "/home/ann/caf\xc3\xa9";
     add_vm(&w, "a-new-one");
     pfd.fd = csb_hooks_fd(w.hooks);
     ck_assert_int_eq(poll(&pfd, 1, 20000), 1);
     dispatch(&w, -1);
     ck_assert_int_eq(ask(&w, "a-new-one", STOP, NULL), 200);
+    w.project = NULL;
     ck_assert_int_eq(ask(&w, "two", STOP, NULL), 200);
     ck_assert_str_eq(w.heard, "a-new-one:Stop two:Stop ");
     path = socket_of(&w, "one");

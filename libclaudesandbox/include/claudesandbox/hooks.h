@@ -95,6 +95,10 @@ CSB_API int csb_hooks_listen(csb_ctx *ctx, const csb_hooks_options *opts, csb_ho
  * are UTF-8 and may hold control characters.  Since: 0.1 */
 CSB_API const char *csb_event_vm(const csb_event *event);
 
+/* The directory on the host that the machine was made for, told by us likewise; NULL where it has none.
+ * Since: 0.1 */
+CSB_API const char *csb_event_project_dir(const csb_event *event);
+
 /* Which event it is, "PreToolUse"; "" where it does not say. Any name may come.  Since: 0.1 */
 CSB_API const char *csb_event_name(const csb_event *event);
 

@@ -140,6 +140,7 @@ static void take_event(struct csb__conn *c) {
         refuse(c, rc == CSB_ENOMEM ? 503 : 400);
         return;
     }
+    c->event.project = c->inlet->project;
     c->has_event = true;
     c->state = CSB__CONN_WAITING;
     poll_for(c, 0);

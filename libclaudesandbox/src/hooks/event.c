@@ -60,6 +60,10 @@ const char *csb_event_vm(const csb_event *event) {
     return event->vm;
 }
 
+const char *csb_event_project_dir(const csb_event *event) {
+    return event->project;
+}
+
 const char *csb_event_name(const csb_event *event) {
     const char *name = csb_event_string(event, "hook_event_name");
 

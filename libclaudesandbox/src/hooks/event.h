@@ -18,8 +18,9 @@ struct csb__event_member {
 };
 
 struct csb_event {
-    const char *vm;   /* borrowed, as the next */
-    const char *json; /* ends in NUL */
+    const char *vm;      /* borrowed, as the next two */
+    const char *project; /* NULL: none */
+    const char *json;    /* ends in NUL */
     size_t len;
     struct csb__event_member *members;
     size_t n_members;

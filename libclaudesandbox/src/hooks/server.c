@@ -112,6 +112,7 @@ static void free_inlet(struct csb__server *s, struct csb__inlet *inlet) {
     bury(s);
     log_refusals(s, inlet);
     free(inlet->vm);
+    free(inlet->project);
     free(inlet);
 }
 
@@ -128,7 +129,7 @@ void csb__server_close(struct csb__server *s) {
 }
 
 /* NULL, and logged, when its socket can't be made. */
-static struct csb__inlet *new_inlet(struct csb__server *s, const char *vm) {
+static struct csb__inlet *new_inlet(struct csb__server *s, const struct csb__vm_seen *vm) {
     CSB__AUTOERROR csb_error *e = NULL;
     struct csb__inlet *inlet = calloc(1, sizeof(*inlet));
     char *path = NULL;
@@ -139,14 +140,17 @@ static struct csb__inlet *new_inlet(struct csb__server *s, const char *vm) {
     }
     inlet->watch = (struct csb__watch){CSB__WATCH_INLET, inlet};
     inlet->endpoint = (struct csb__endpoint)CSB__ENDPOINT_INIT;
-    inlet->vm = strdup(vm);
-    rc = inlet->vm ? csb__hooks_socket_path(s->env, vm, &path, &e) : CSB_ENOMEM;
+    inlet->vm = strdup(vm->name);
+    inlet->project = vm->project_dir ? strdup(vm->project_dir) : NULL;
+    rc = inlet->vm ? csb__hooks_socket_path(s->env, vm->name, &path, &e) : CSB_ENOMEM;
     if (rc == 0) {
         rc = csb__endpoint_open(&inlet->endpoint, path, &e);
     }
     if (rc != 0) {
-        csb__log(s->env, CSB_LOG_WARNING, "hooks of %s are not heard: %s", vm, csb_error_message(e));
+        csb__log(s->env, CSB_LOG_WARNING, "hooks of %s are not heard: %s", vm->name,
+                 csb_error_message(e));
         free(inlet->vm);
+        free(inlet->project);
         free(inlet);
         return NULL;
     }
@@ -154,7 +158,7 @@ static struct csb__inlet *new_inlet(struct csb__server *s, const char *vm) {
     return inlet;
 }
 
-int csb__server_set_vms(struct csb__server *s, const char *const *names, size_t n,
+int csb__server_set_vms(struct csb__server *s, const struct csb__vm_seen *vms, size_t n,
                         csb_error **err) {
     struct csb__inlet **inlets = calloc(n + 1, sizeof(struct csb__inlet *));
     size_t count = 0;
@@ -167,19 +171,19 @@ int csb__server_set_vms(struct csb__server *s, const char *const *names, size_t 
     for (size_t i = 0, j = 0; j < s->n_inlets; j++) {
         struct csb__inlet *inlet = s->inlets[j];
 
-        while (i < n && strcmp(names[i], inlet->vm) < 0) {
+        while (i < n && strcmp(vms[i].name, inlet->vm) < 0) {
             i++;
         }
-        if (i < n && strcmp(names[i], inlet->vm) == 0) {
+        if (i < n && strcmp(vms[i].name, inlet->vm) == 0) {
             s->inlets[old++] = inlet;
         } else {
             free_inlet(s, inlet);
         }
     }
     for (size_t i = 0, j = 0; i < n; i++) {
-        bool known = j < old && strcmp(names[i], s->inlets[j]->vm) == 0;
+        bool known = j < old && strcmp(vms[i].name, s->inlets[j]->vm) == 0;
 
-        inlets[count] = known ? s->inlets[j++] : new_inlet(s, names[i]);
+        inlets[count] = known ? s->inlets[j++] : new_inlet(s, &vms[i]);
         count += inlets[count] != NULL;
     }
     free(s->inlets);

@@ -33,6 +33,7 @@ struct csb__inlet {
     struct csb__line line; /* of connections whose event is there */
     struct csb__watch watch;
     char *vm;
+    char *project; /* NULL: none */
     struct csb__endpoint endpoint;
     bool polled;
     int n_connections;
@@ -95,9 +96,15 @@ int csb__server_open(struct csb__server *s, struct csb__env *env, const struct c
                      const char *directory, csb_error **err);
 void csb__server_close(struct csb__server *s);
 
-/* From now on these, in the order of strcmp(), and no others. One whose socket can't be made is
+struct csb__vm_seen {
+    const char *name;
+    const char *project_dir; /* NULL: none */
+};
+
+/* From now on these, in the order of their names, and no others. One whose socket can't be made is
  * logged and left out. */
-int csb__server_set_vms(struct csb__server *s, const char *const *names, size_t n, csb_error **err);
+int csb__server_set_vms(struct csb__server *s, const struct csb__vm_seen *vms, size_t n,
+                        csb_error **err);
 
 /* Waits for something to do and does it. */
 int csb__server_io(struct csb__server *s, int timeout_ms, csb_error **err);
