@@ -30,10 +30,19 @@ void daemon__forget_files(struct daemon *d) {
     d->lock_path = d->ctl_path = d->log_path = NULL;
 }
 
+static void log_warning(int level, const char *text, void *userdata) {
+    if (level <= CSB_LOG_WARNING) {
+        daemon_log(userdata, "%s", text);
+    }
+}
+
 int daemon__find_files(struct daemon *d) {
+    csb_ctx_options options = CSB_CTX_OPTIONS_INIT;
     csb_error *err = NULL;
 
-    if (csb_ctx_new(NULL, &d->ctx, &err) != 0) {
+    options.log = log_warning;
+    options.log_userdata = d;
+    if (csb_ctx_new(&options, &d->ctx, &err) != 0) {
         return daemon_fail_error(d, err);
     }
     d->lock_path = in_state_dir(d, "run", "lock");
