@@ -52,6 +52,7 @@ extern const struct cli_command cmd_stop;
 extern const struct cli_command cmd_stop_all;
 extern const struct cli_command cmd_prune;
 extern const struct cli_command cmd_doctor;
+extern const struct cli_command cmd_restart_hooks;
 extern const struct cli_command cmd_delete;
 
 /* options.c: -1 to go on with *command, else the exit status to end with. */

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "servers.h"
 #include "voice.h"
 
 /* As the predecessor did on macOS; elsewhere the user has to say so. */
@@ -29,6 +30,7 @@ static int run(csb_ctx *ctx, const struct cli_options *o) {
     if (status >= 0) {
         return status;
     }
+    cli_start_hooks();
     claude.args = o->rest;
     /* Headless without a terminal on both sides; claude waits for a stdin that never comes. */
     if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)) {

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "cli.h"
+#include "servers.h"
 
 /* Stopped ones need nothing; broken ones are left unless by force, for they can't be asked. */
 static bool wants_stop(const csb_vm *vm, const struct cli_options *o) {
@@ -10,6 +11,9 @@ static bool wants_stop(const csb_vm *vm, const struct cli_options *o) {
     return state == CSB_VM_RUNNING || state == CSB_VM_STARTING ||
            (state == CSB_VM_BROKEN && o->force);
 }
+
+/* After the machines that they serve. */
+static const char *const servers[] = {HOOKS_SERVER, AUDIO_SERVER};
 
 static int run(csb_ctx *ctx, const struct cli_options *o) {
     csb_vm_list *list = NULL;
@@ -34,12 +38,17 @@ static int run(csb_ctx *ctx, const struct cli_options *o) {
     }
     free(names);
     csb_vm_list_free(list);
+    for (size_t i = 0; i < sizeof(servers) / sizeof(servers[0]); i++) {
+        int failed = cli_stop_server(servers[i], o);
+
+        status = status ? status : failed;
+    }
     return status;
 }
 
 const struct cli_command cmd_stop_all = {
     .name = "stop-all",
     .arguments = "",
-    .summary = "stop all VMs, at the same time",
+    .summary = "stop all VMs, at the same time, and the servers",
     .run = run,
 };

@@ -8,7 +8,8 @@
 #include "cli.h"
 
 const struct cli_command *const cli_commands[] = {
-    &cmd_shell, &cmd_status, &cmd_stop, &cmd_stop_all, &cmd_delete, &cmd_prune, &cmd_doctor, NULL,
+    &cmd_shell, &cmd_status, &cmd_stop,          &cmd_stop_all, &cmd_delete,
+    &cmd_prune, &cmd_doctor, &cmd_restart_hooks, NULL,
 };
 
 struct option {

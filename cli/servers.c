@@ -7,6 +7,7 @@
 
 #include "cli.h"
 #include "programs.h"
+#include "server_status.h"
 
 #define ARGS_MAX 16
 /* More than a server takes to begin, or to end by force. */
@@ -42,4 +43,36 @@ int cli_run_server(const char *program, const char *const *args) {
     char line[256];
 
     return cli_ask_server(program, args, line, sizeof(line));
+}
+
+static bool is_installed(const char *program) {
+    char *path = cli_find_own(program);
+    bool found = path != NULL;
+
+    free(path);
+    return found;
+}
+
+void cli_start_hooks(void) {
+    const char *wanted = getenv("CLAUDE_SANDBOX_HOOKS");
+    const char *const start[] = {"start", NULL};
+
+    if (!(wanted && strcmp(wanted, "0") == 0) && is_installed(HOOKS_SERVER)) {
+        (void)cli_run_server(HOOKS_SERVER, start);
+    }
+}
+
+int cli_stop_server(const char *program, const struct cli_options *o) {
+    const char *const stop[] = {"stop", NULL};
+    struct server_status s;
+    int status = 0;
+
+    cli_server_status(program, &s);
+    if (s.state == SERVER_RUNNING || s.state == SERVER_SILENT) {
+        status = cli_run_server(program, stop);
+        if (status == 0 && !o->quiet) {
+            printf("Stopped %s.\n", program);
+        }
+    }
+    return status;
 }

@@ -13,8 +13,6 @@
 #include "programs.h"
 #include "servers.h"
 
-#define SERVER "claude-audio-server"
-
 /* Leaves a sox of the guest's own in its place; ours only says that it is there. */
 static const char install_script[] =
     "set -e; t=$(mktemp); trap 'rm -f \"$t\"' EXIT; cat >\"$t\"; "
@@ -96,10 +94,10 @@ static int lend_microphone(csb_vm *vm) {
     const char *const serve[] = {"serve", csb_vm_name(vm), NULL};
     csb_error *err = NULL;
     char path[PATH_MAX] = "";
-    int status = cli_run_server(SERVER, start);
+    int status = cli_run_server(AUDIO_SERVER, start);
 
     if (status == 0) {
-        status = cli_ask_server(SERVER, serve, path, sizeof(path));
+        status = cli_ask_server(AUDIO_SERVER, serve, path, sizeof(path));
     }
     if (status != 0) {
         return EXIT_SANDBOX; /* it has said why */

@@ -143,7 +143,8 @@ class Sandbox:
         self.projects.mkdir()
         user = os.environ.get("USER") or os.environ.get("LOGNAME") or "user"
         self.env = {"PATH": os.environ["PATH"], "HOME": str(self.home), "USER": user, "LOGNAME": user,
-                    "LANG": "C.UTF-8", "TERM": "xterm-256color", "CLAUDE_SANDBOX_HOME": str(self.state), **env}
+                    "LANG": "C.UTF-8", "TERM": "xterm-256color", "CLAUDE_SANDBOX_HOME": str(self.state),
+                    "CLAUDE_SANDBOX_HOOKS": "0", **env}   # no server of a test is to outlive it
         self._started: list[Running] = []
 
     # -- projects --

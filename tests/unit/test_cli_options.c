@@ -16,6 +16,8 @@ const struct cli_command cmd_stop = {
 const struct cli_command cmd_stop_all = {.name = "stop-all", .arguments = "", .summary = ""};
 const struct cli_command cmd_prune = {.name = "prune", .arguments = "", .summary = ""};
 const struct cli_command cmd_doctor = {.name = "doctor", .arguments = "", .summary = ""};
+const struct cli_command cmd_restart_hooks = {
+    .name = "restart-hooks", .arguments = "", .summary = ""};
 const struct cli_command cmd_delete = {
     .name = "delete", .arguments = "", .summary = "", .takes_names = true};
 
