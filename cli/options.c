@@ -46,6 +46,7 @@ static const struct option options[] = {
     {0, "leftovers", NULL, "prune: no VMs, only what belongs to none", AT(leftovers)},
     {0, "json", NULL, "status, doctor: as JSON", AT(json)},
     {'y', "yes", NULL, "don't ask", AT(yes)},
+    {0, "no-tmux", NULL, "start: neither make nor rename anything in tmux", AT(no_tmux)},
     {'q', "quiet", NULL, "no progress", AT(quiet)},
     {'v', "verbose", NULL, "say what is done", AT(verbose)},
 };
@@ -160,7 +161,7 @@ int cli_parse(int argc, char **argv, struct cli_options *o, const struct cli_com
     const char **names = calloc((size_t)argc + 1, sizeof(*names)); /* lives as long as we do */
     int status = -1;
 
-    *o = (struct cli_options){.names = names};
+    *o = (struct cli_options){.names = names, .argc = argc, .argv = argv};
     *command = NULL;
     if (!names) {
         return EXIT_SANDBOX;

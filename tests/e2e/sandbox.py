@@ -144,7 +144,8 @@ class Sandbox:
         user = os.environ.get("USER") or os.environ.get("LOGNAME") or "user"
         self.env = {"PATH": os.environ["PATH"], "HOME": str(self.home), "USER": user, "LOGNAME": user,
                     "LANG": "C.UTF-8", "TERM": "xterm-256color", "CLAUDE_SANDBOX_HOME": str(self.state),
-                    "CLAUDE_SANDBOX_HOOKS": "0", **env}   # no server of a test is to outlive it
+                    # No server or session of a test is to outlive it.
+                    "CLAUDE_SANDBOX_HOOKS": "0", "CLAUDE_SANDBOX_TMUX": "0", **env}
         self._started: list[Running] = []
 
     # -- projects --

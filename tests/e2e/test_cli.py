@@ -12,7 +12,7 @@ from sandbox import FAILED, USAGE, Sandbox
 COMMANDS = ("shell", "status", "stop", "stop-all", "delete", "prune", "doctor")
 WITH_VALUE = ("--dir", "--clone-from", "--template", "--settings", "--settings-mode", "--cpus", "--mem", "--disk", "--ports",
               "--engine")
-FLAGS = ("--force", "--force-mount", "--dry-run", "--leftovers", "--json", "--yes", "--quiet", "--verbose")
+FLAGS = ("--force", "--force-mount", "--dry-run", "--leftovers", "--json", "--yes", "--no-tmux", "--quiet", "--verbose")
 SHORT = {"-d": "--dir", "-c": "--clone-from", "-t": "--template", "-s": "--settings", "-p": "--ports"}
 
 
