@@ -9,6 +9,7 @@
 #include "core/path.h"
 #include "core/posix.h"
 #include "guest/forward.h"
+#include "model/fit.h"
 #include "model/vm_name.h"
 #include "store.h"
 #include "vm.h"
@@ -52,6 +53,30 @@ static int read_template(const char *path, struct csb__template *ret, csb_error 
         return csb__fail_errno(err, rc, "can't read the template %s", path);
     }
     return csb__template_parse(csb__strbuf_text(&text), text.len, path, ret, err);
+}
+
+/* A template's sizes are a wish: what is more than this host can bear is cut, and said. */
+static void fit_template(struct csb__env *env, const struct csb__template *t,
+                         struct csb__spec *spec) {
+    int host = csb__host_cpus();
+    int cpus = csb__fit_cpus(t->cpus, host);
+    uint64_t memory = csb__fit_memory(t->memory, csb__host_memory());
+
+    if (spec->cpus == 0 && cpus != t->cpus) {
+        csb__log(env, CSB_LOG_WARNING,
+                 "the template asks for %d processors, this machine has %d: the VM gets %d",
+                 t->cpus, host, cpus);
+        spec->cpus = cpus;
+    }
+    if (spec->memory == 0 && memory != t->memory) {
+        csb__log(env, CSB_LOG_WARNING,
+                 "the template asks for %lluMiB of memory, this machine has %lluMiB: the VM gets "
+                 "%lluMiB",
+                 (unsigned long long)(t->memory >> 20),
+                 (unsigned long long)(csb__host_memory() >> 20),
+                 (unsigned long long)(memory >> 20));
+        spec->memory = memory;
+    }
 }
 
 /* Takes away what an engine and the store have of a machine, whatever happens to the call. */
@@ -204,6 +229,13 @@ static int default_template(csb_ctx *ctx, char **ret, csb_error **err) {
     return rc;
 }
 
+static int resolve(csb_ctx *ctx, const csb_vm_options *opts, struct csb__spec *spec,
+                   csb_error **err) {
+    int rc = csb__vm_options_resolve(&ctx->env, opts, spec, err);
+
+    return rc == 0 ? csb__fit_check(spec->memory, csb__host_memory(), err) : rc;
+}
+
 int csb_vm_create(csb_ctx *ctx, const char *template_path, const csb_vm_options *opts, csb_vm **ret,
                   csb_error **err) {
     CSB__CLEANUP(cleanup_spec) struct csb__spec spec = {0};
@@ -213,7 +245,7 @@ int csb_vm_create(csb_ctx *ctx, const char *template_path, const csb_vm_options 
     int rc;
 
     csb__env_begin(&ctx->env, MAKE_TIMEOUT_MS);
-    rc = csb__vm_options_resolve(&ctx->env, opts, &spec, err);
+    rc = resolve(ctx, opts, &spec, err);
     if (rc == 0 && !template_path) {
         rc = default_template(ctx, &path, err);
         template_path = path;
@@ -222,6 +254,7 @@ int csb_vm_create(csb_ctx *ctx, const char *template_path, const csb_vm_options 
         rc = read_template(template_path, &template, err);
         source.template_path = template_path;
         source.template = &template;
+        fit_template(&ctx->env, &template, &spec);
     }
     return rc == 0 ? make(ctx, &source, &spec, ret, err) : rc;
 }
@@ -237,6 +270,6 @@ int csb_vm_clone(csb_ctx *ctx, const char *base_name, const csb_vm_options *opts
         return csb__fail(err, CSB_EINVAL, "\"%s\" is not a name for a machine",
                          base_name ? base_name : "");
     }
-    rc = csb__vm_options_resolve(&ctx->env, opts, &spec, err);
+    rc = resolve(ctx, opts, &spec, err);
     return rc == 0 ? make(ctx, &source, &spec, ret, err) : rc;
 }

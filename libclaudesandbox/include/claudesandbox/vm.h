@@ -66,12 +66,13 @@ CSB_API int csb_size_parse(const char *text, uint64_t *ret, csb_error **err);
  * Makes a machine from a template; it is stopped then. Where the engine needs an image first, that
  * is made too, once (minutes; see csb_progress_fn).
  *
- * template_path: a Lima template (YAML). NULL: the engine's own image (qemu), or the template that is
- * installed with the library (lima).
+ * template_path: a Lima template (YAML). Sizes in it that are more than this machine can bear are cut,
+ * with a CSB_LOG_WARNING. NULL: the engine's own image (qemu), or the template that is installed with
+ * the library (lima).
  * opts: name or project_dir must be given.
  *
- * Errors: CSB_EINVAL (bad options; a directory that lies in one that another machine can write, or
- * contains one; a template that can't be read, with line and column),
+ * Errors: CSB_EINVAL (bad options; more memory than the host has; a directory that lies in one that
+ * another machine can write, or contains one; a template that can't be read, with line and column),
  * CSB_EEXISTS (the project or the name has a machine), CSB_ENOENGINE, CSB_EENGINE, CSB_ENOTSUP
  * (the template asks for what the engine can't do), CSB_EBUSY, CSB_ETIMEOUT, CSB_ECANCELED,
  * CSB_ESYSTEM, CSB_ENOMEM. After an error nothing of the machine is left.  Blocks.  Since: 0.1

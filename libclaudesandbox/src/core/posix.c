@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -270,4 +271,17 @@ int csb__random_hex(char *out, size_t n) {
     }
     out[n] = '\0';
     return 0;
+}
+
+int csb__host_cpus(void) {
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return n < 1 ? 1 : n > INT_MAX ? INT_MAX : (int)n;
+}
+
+uint64_t csb__host_memory(void) {
+    long pages = sysconf(_SC_PHYS_PAGES);
+    long page = sysconf(_SC_PAGESIZE);
+
+    return pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
 }

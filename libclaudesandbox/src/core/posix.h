@@ -37,4 +37,8 @@ int csb__write_all(int fd, const void *bytes, size_t len);
 /* Random lowercase hex digits; n must be at most 64. */
 int csb__random_hex(char *out, size_t n);
 
+/* Processors and bytes of memory of this machine; 1 and 0 where it does not say. */
+int csb__host_cpus(void);
+uint64_t csb__host_memory(void);
+
 #endif
