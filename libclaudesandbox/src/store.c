@@ -8,6 +8,7 @@
 
 #include "core/path.h"
 #include "core/posix.h"
+#include "model/template.h"
 #include "model/vm_name.h"
 
 #define RECORD_MAX ((size_t)256 << 10)
@@ -20,6 +21,12 @@ static char *record_path(struct csb__env *env, const char *name) {
         return NULL;
     }
     return path;
+}
+
+static char *template_path(struct csb__env *env, const char *name) {
+    char *path = NULL;
+
+    return asprintf(&path, "%s/provision/%s.yaml", env->state_dir, name) < 0 ? NULL : path;
 }
 
 int csb__store_load(struct csb__env *env, const char *name, struct csb__record *ret,
@@ -73,7 +80,37 @@ int csb__store_remove(struct csb__env *env, const char *name, csb_error **err) {
     if (unlink(path) != 0 && errno != ENOENT) {
         return csb__fail_errno(err, errno, "can't remove %s", path);
     }
-    return 0;
+    return csb__store_save_template(env, name, NULL, err);
+}
+
+int csb__store_load_template(struct csb__env *env, const char *name, struct csb__strbuf *ret,
+                             csb_error **err) {
+    CSB__AUTOFREE char *path = template_path(env, name);
+    int rc = path ? csb__read_file(path, CSB__TEMPLATE_BYTES, ret) : ENOMEM;
+
+    if (rc == ENOENT) {
+        return csb__fail(err, CSB_ENOTFOUND, "%s has no scripts to run", name);
+    }
+    return rc == 0 ? 0 : csb__fail_errno(err, rc, "can't read %s", path ? path : name);
+}
+
+int csb__store_save_template(struct csb__env *env, const char *name, const char *text,
+                             csb_error **err) {
+    CSB__AUTOFREE char *dir = csb__path_join(env->state_dir, "provision");
+    CSB__AUTOFREE char *path = template_path(env, name);
+
+    if (!dir || !path) {
+        return csb__fail_nomem(err);
+    }
+    if (!text) {
+        return unlink(path) == 0 || errno == ENOENT
+                   ? 0
+                   : csb__fail_errno(err, errno, "can't remove %s", path);
+    }
+    if (csb__mkdirs(dir, err) != 0) {
+        return CSB_ESYSTEM;
+    }
+    return csb__write_file(path, text, strlen(text), 0600, err);
 }
 
 static int by_name(const void *a, const void *b) {

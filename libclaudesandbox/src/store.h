@@ -18,4 +18,12 @@ int csb__store_names(struct csb__env *env, struct csb__strv *ret, csb_error **er
 int csb__store_list(struct csb__env *env, struct csb__record **ret, size_t *n, csb_error **err);
 void csb__store_list_free(struct csb__record *records, size_t n);
 
+/* The template whose scripts a machine has yet to run, as it was read when the machine was made;
+ * goes with the record. ENOTFOUND when there is none. */
+int csb__store_load_template(struct csb__env *env, const char *name, struct csb__strbuf *ret,
+                             csb_error **err);
+/* NULL for none. */
+int csb__store_save_template(struct csb__env *env, const char *name, const char *text,
+                             csb_error **err);
+
 #endif

@@ -12,8 +12,10 @@
 #include "store.h"
 #include "vm.h"
 #include "vm_options.h"
+#include "vm_provision.h"
 
 #define START_TIMEOUT_MS (10 * 60 * 1000)
+#define PROVISION_TIMEOUT_MS (3 * 60 * 60 * 1000)
 #define STOP_TIMEOUT_MS (5 * 60 * 1000)
 #define UNDO_MS (60 * 1000)
 #define CONSOLE_MAX 8192
@@ -94,6 +96,9 @@ static int bring_up(csb_vm *vm, bool fresh, csb_error **err) {
         rc = csb__guest_setup(env, vm->engine, &vm->record.spec, &vm->machine.door, fresh, err);
     }
     if (rc == 0) {
+        rc = csb__vm_provision(vm, err);
+    }
+    if (rc == 0) {
         rc = csb__forwards_open(env, &vm->machine.door, vm->record.spec.ports,
                                 vm->record.spec.n_ports, err);
     }
@@ -118,6 +123,9 @@ int csb_vm_start(csb_vm *vm, csb_error **err) {
         csb__fail(err, CSB_ESTATE, "%s: %s", csb_vm_name(vm), csb_vm_state_reason(vm));
         csb__error_set_hint(err, "claude-sandbox delete %s", csb_vm_name(vm));
         return CSB_ESTATE;
+    }
+    if (!csb__vm_is_provisioned(vm)) {
+        csb__env_begin(env_of(vm), PROVISION_TIMEOUT_MS);
     }
     was_running = vm->machine.state == CSB_VM_RUNNING;
     if (!was_running) {

@@ -18,7 +18,6 @@
 
 #define MAKE_TIMEOUT_MS (60 * 60 * 1000)
 #define UNDO_MS (60 * 1000)
-#define TEMPLATE_MAX ((size_t)1 << 20)
 
 static int choose_name(struct csb__env *env, const struct csb__engine *engine,
                        struct csb__spec *spec, csb_error **err) {
@@ -41,10 +40,10 @@ static int choose_name(struct csb__env *env, const struct csb__engine *engine,
     return rc;
 }
 
-static int read_template(const char *path, struct csb__template *ret, csb_error **err) {
-    CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
+static int read_template(const char *path, struct csb__template *ret, struct csb__strbuf *text,
+                         csb_error **err) {
     CSB__AUTOFREE char *real = realpath(path, NULL);
-    int rc = real ? csb__read_file(real, TEMPLATE_MAX, &text) : errno;
+    int rc = real ? csb__read_file(real, CSB__TEMPLATE_BYTES, text) : errno;
 
     if (rc == ENOENT) {
         return csb__fail(err, CSB_EINVAL, "there is no template %s", path);
@@ -52,7 +51,7 @@ static int read_template(const char *path, struct csb__template *ret, csb_error 
     if (rc != 0) {
         return csb__fail_errno(err, rc, "can't read the template %s", path);
     }
-    return csb__template_parse(csb__strbuf_text(&text), text.len, path, ret, err);
+    return csb__template_parse(csb__strbuf_text(text), text->len, path, ret, err);
 }
 
 /* A template's sizes are a wish: what is more than this host can bear is cut, and said. */
@@ -141,6 +140,9 @@ static int run_engine(struct csb__env *env, const struct csb__engine *engine,
                       csb_error **err) {
     int rc = check_not_foreign(env, engine, record, err);
 
+    if (rc == 0) {
+        rc = csb__store_save_template(env, record->spec.name, source->scripts, err);
+    }
     if (rc == 0) {
         rc = csb__neighbours_reserve(env, record, err);
     }
@@ -240,6 +242,7 @@ int csb_vm_create(csb_ctx *ctx, const char *template_path, const csb_vm_options 
                   csb_error **err) {
     CSB__CLEANUP(cleanup_spec) struct csb__spec spec = {0};
     CSB__AUTOTEMPLATE template = {0};
+    CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
     CSB__AUTOFREE char *path = NULL;
     struct csb__source source = {0};
     int rc;
@@ -251,9 +254,10 @@ int csb_vm_create(csb_ctx *ctx, const char *template_path, const csb_vm_options 
         template_path = path;
     }
     if (rc == 0 && template_path) {
-        rc = read_template(template_path, &template, err);
+        rc = read_template(template_path, &template, &text, err);
         source.template_path = template_path;
         source.template = &template;
+        source.scripts = template.n_scripts || template.n_env ? csb__strbuf_text(&text) : NULL;
         fit_template(&ctx->env, &template, &spec);
     }
     return rc == 0 ? make(ctx, &source, &spec, ret, err) : rc;
@@ -262,7 +266,8 @@ int csb_vm_create(csb_ctx *ctx, const char *template_path, const csb_vm_options 
 int csb_vm_clone(csb_ctx *ctx, const char *base_name, const csb_vm_options *opts, csb_vm **ret,
                  csb_error **err) {
     CSB__CLEANUP(cleanup_spec) struct csb__spec spec = {0};
-    struct csb__source source = {NULL, NULL, base_name};
+    CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
+    struct csb__source source = {.base = base_name};
     int rc;
 
     csb__env_begin(&ctx->env, MAKE_TIMEOUT_MS);
@@ -271,5 +276,9 @@ int csb_vm_clone(csb_ctx *ctx, const char *base_name, const csb_vm_options *opts
                          base_name ? base_name : "");
     }
     rc = resolve(ctx, opts, &spec, err);
+    /* A base that never ran leaves its scripts to its copies. */
+    if (rc == 0 && csb__store_load_template(&ctx->env, base_name, &text, NULL) == 0) {
+        source.scripts = csb__strbuf_text(&text);
+    }
     return rc == 0 ? make(ctx, &source, &spec, ret, err) : rc;
 }

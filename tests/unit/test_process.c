@@ -262,6 +262,33 @@ START_TEST(lines_come_one_by_one) {
 }
 END_TEST
 
+static void count_line(const char *line, void *userdata) {
+    (void)line;
+    ++*(int *)userdata;
+}
+
+START_TEST(of_much_talk_the_end_stays) {
+    TEST_AUTOENV env;
+    const char *const argv[] = {"/bin/sh", "-c",
+                                "i=0; while [ $i -lt 20000 ]; do echo 'line by line'; "
+                                "i=$((i + 1)); done; printf 'the end'",
+                                NULL};
+    struct csb__run run = CSB__RUN_INIT;
+    CSB__AUTORESULT r = {0};
+    int n = 0;
+
+    test_env(&env);
+    run.argv = argv;
+    run.on_line = count_line;
+    run.userdata = &n;
+    run.flags = CSB__RUN_TAIL;
+    ck_assert_int_eq(csb__run(&env, &run, &r, NULL), 0);
+    ck_assert_int_eq(n, 20000);
+    ck_assert_uint_lt(r.out.len, 9000);
+    ck_assert_ptr_nonnull(strstr(csb__strbuf_text(&r.out), "line by line\nthe end"));
+}
+END_TEST
+
 static int run_limited(const char *script, int ms, struct csb__run_result *r, csb_error **err) {
     TEST_AUTOENV env;
     const char *const argv[] = {"/bin/sh", "-c", script, NULL};
@@ -605,6 +632,7 @@ Suite *process_suite(void) {
     tcase_add_test(tc, of_stderr_the_tail_stays);
     tcase_add_test(tc, streams_go_where_they_should);
     tcase_add_test(tc, lines_come_one_by_one);
+    tcase_add_test(tc, of_much_talk_the_end_stays);
     tcase_add_test(tc, a_runner_of_our_own);
     add_endings(test_case(s, "ending"));
 #ifdef __linux__

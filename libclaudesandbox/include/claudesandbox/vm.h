@@ -66,9 +66,10 @@ CSB_API int csb_size_parse(const char *text, uint64_t *ret, csb_error **err);
  * Makes a machine from a template; it is stopped then. Where the engine needs an image first, that
  * is made too, once (minutes; see csb_progress_fn).
  *
- * template_path: a Lima template (YAML). Sizes in it that are more than this machine can bear are cut,
- * with a CSB_LOG_WARNING. NULL: the engine's own image (qemu), or the template that is installed with
- * the library (lima).
+ * template_path: a Lima template (YAML); claude-sandbox-tools-vm(5) says which keys each engine
+ * understands. Its scripts run at the first start. Sizes in it that are more than this machine can
+ * bear are cut, with a CSB_LOG_WARNING. NULL: the engine's own image (qemu), or the template that is
+ * installed with the library (lima).
  * opts: name or project_dir must be given.
  *
  * Errors: CSB_EINVAL (bad options; more memory than the host has; a directory that lies in one that
@@ -129,9 +130,12 @@ CSB_API void csb_vm_list_free(csb_vm_list *list);
 
 /*
  * Starts the machine, or joins whoever is starting it, and returns when commands can be run in it:
- * what it has mounted has then been checked against what was asked.
+ * what it has mounted has then been checked against what was asked. The first start of a machine
+ * that was made from a template with scripts returns when they have run, which takes as long as they
+ * take; what they say is logged.
  *
- * Errors: CSB_EENGINE (it did not come up; csb_error_detail() has the end of its console),
+ * Errors: CSB_EENGINE (it did not come up; csb_error_detail() has the end of its console. Or a script
+ * of its template failed: the end of its output then; the next start runs it again),
  * CSB_EPROTOCOL (it came up with other mounts than asked, and was stopped), CSB_EBUSY,
  * CSB_ETIMEOUT, CSB_ECANCELED, CSB_ENOTFOUND (deleted meanwhile), CSB_ESYSTEM, CSB_ENOMEM.
  * Blocks.  Since: 0.1

@@ -16,6 +16,7 @@
 
 #define STDOUT_MAX ((size_t)16 << 20)
 #define STDERR_TAIL 8192
+#define STDOUT_TAIL 8192
 #define PIPE_MAX ((size_t)1 << 20)
 #define GRACE_MS 2000
 /* How often to look after a child where nothing wakes us when it ends. */
@@ -127,6 +128,14 @@ static void report_lines(struct child *c) {
     }
 }
 
+/* stdout_max is then for what has no end of line. */
+static void forget_lines(struct child *c) {
+    if ((c->run->flags & CSB__RUN_TAIL) && c->line_start > STDOUT_TAIL) {
+        csb__strbuf_keep_tail(&c->ret->out, c->ret->out.len - (c->line_start - STDOUT_TAIL));
+        c->line_start = STDOUT_TAIL;
+    }
+}
+
 /* What is there, but no more than a pipe holds: one that is filled as fast as we read must not keep
  * us from the clock. */
 static int drain(struct child *c, int *fd, struct csb__strbuf *to, csb_error **err) {
@@ -164,6 +173,7 @@ static int drain_both(struct child *c, csb_error **err) {
     int rc = drain(c, &c->out, &c->ret->out, err);
 
     report_lines(c);
+    forget_lines(c);
     return rc != 0 ? rc : drain(c, &c->errout, &c->ret->errout, err);
 }
 

@@ -12,7 +12,8 @@
 enum { CSB__FD_NULL = -1, CSB__FD_CAPTURE = -2 };
 
 enum {
-    CSB__RUN_FOREGROUND = 1 << 0 /* stays in our process group, so that it may use the terminal */
+    CSB__RUN_FOREGROUND = 1 << 0, /* stays in our process group, so that it may use the terminal */
+    CSB__RUN_TAIL = 1 << 1        /* of the lines that on_line has seen, the last 8 KiB stay */
 };
 
 typedef void (*csb__line_fn)(const char *line, void *userdata);

@@ -41,6 +41,7 @@ struct csb__source {
     const char *template_path;            /* NULL: the engine's own image */
     const struct csb__template *template; /* the same, read; NULL with it */
     const char *base;                     /* for clone: the machine to copy */
+    const char *scripts; /* the template's text when it has some for the first start, else NULL */
 };
 
 /* What an engine is told by csb_ctx_clean(). */
@@ -61,6 +62,7 @@ enum { CSB__STOP_FORCE = 1 << 0 };
 struct csb__engine {
     const char *name;
     bool needs_template; /* it has no image of its own */
+    bool provisions;     /* it runs a template's scripts itself, at every start */
     /* Whether it can be used here: 0 and a line that says what was found ("limactl 2.2.0"), to be
      * freed, or ENOENGINE with what is missing and a hint that says what to install. */
     int (*probe)(struct csb__env *env, char **what, csb_error **err);

@@ -62,10 +62,11 @@ int csb__ssh_connect(struct csb__env *env, const struct csb__door *door, csb_err
     return rc;
 }
 
-int csb__ssh_run(struct csb__env *env, const struct csb__door *door, const char *script,
-                 const char *input, struct csb__run_result *ret, csb_error **err) {
+/* `run` says how; what is run, and on what, comes here. */
+static int run_script(struct csb__env *env, const struct csb__door *door, const char *script,
+                      const char *input, struct csb__run *run, struct csb__run_result *ret,
+                      csb_error **err) {
     CSB__AUTOSTRV argv = CSB__STRV_INIT;
-    struct csb__run run = CSB__RUN_INIT;
     int rc;
 
     add_common(&argv, door);
@@ -78,17 +79,35 @@ int csb__ssh_run(struct csb__env *env, const struct csb__door *door, const char 
     if (argv.failed) {
         return csb__fail_nomem(err);
     }
-    run.argv = csb__strv_items(&argv);
-    run.input = input;
-    run.input_len = input ? strlen(input) : 0;
-    run.stdout_max = (size_t)4 << 20;
-    /* What we run ourselves takes seconds; a guest that hangs must not take us with it. */
-    run.timeout_ms = SCRIPT_MS;
-    rc = csb__run(env, &run, ret, err);
+    run->argv = csb__strv_items(&argv);
+    run->input = input;
+    run->input_len = input ? strlen(input) : 0;
+    rc = csb__run(env, run, ret, err);
     if (rc == 0 && ret->status == 255) {
         rc = fail_ssh(ret, "the connection to the VM failed", err);
     }
     return rc;
+}
+
+int csb__ssh_run(struct csb__env *env, const struct csb__door *door, const char *script,
+                 const char *input, struct csb__run_result *ret, csb_error **err) {
+    struct csb__run run = CSB__RUN_INIT;
+
+    run.stdout_max = (size_t)4 << 20;
+    /* What we run ourselves takes seconds; a guest that hangs must not take us with it. */
+    run.timeout_ms = SCRIPT_MS;
+    return run_script(env, door, script, input, &run, ret, err);
+}
+
+int csb__ssh_work(struct csb__env *env, const struct csb__door *door, const char *script,
+                  const char *input, csb__line_fn on_line, void *userdata,
+                  struct csb__run_result *ret, csb_error **err) {
+    struct csb__run run = CSB__RUN_INIT;
+
+    run.on_line = on_line;
+    run.userdata = userdata;
+    run.flags = CSB__RUN_TAIL;
+    return run_script(env, door, script, input, &run, ret, err);
 }
 
 static void exec_argv(struct csb__strv *argv, const struct csb__door *door,

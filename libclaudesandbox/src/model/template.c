@@ -6,21 +6,10 @@
 #include <yaml.h>
 
 #include "model/size.h"
-#include "model/spec.h"
+#include "model/template_subset.h"
 
 static int fail_at(csb_error **err, const char *name, yaml_mark_t mark, const char *what) {
     return csb__fail(err, CSB_EINVAL, "%s:%zu:%zu: %s", name, mark.line + 1, mark.column + 1, what);
-}
-
-static const char *scalar(const yaml_node_t *node) {
-    return node && node->type == YAML_SCALAR_NODE ? (const char *)node->data.scalar.value : NULL;
-}
-
-static bool is_null(const yaml_node_t *node) {
-    const char *text = scalar(node);
-
-    return text && node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
-           (*text == '\0' || strcmp(text, "null") == 0 || strcmp(text, "~") == 0);
 }
 
 static int take_cpus(struct csb__template *t, const char *text) {
@@ -37,10 +26,10 @@ static int take_cpus(struct csb__template *t, const char *text) {
 /* The values we use ourselves, checked here so that the message can say where they stand. */
 static int take_value(struct csb__template *t, const char *key, const yaml_node_t *value,
                       const char *name, csb_error **err) {
-    const char *text = scalar(value);
+    const char *text = csb__yaml_scalar(value);
     int rc = 0;
 
-    if (is_null(value)) {
+    if (csb__yaml_is_null(value)) {
         return 0;
     }
     if (strcmp(key, "cpus") == 0) {
@@ -62,8 +51,9 @@ static int take_key(struct csb__template *t, yaml_document_t *doc, const yaml_no
                     const char *name, csb_error **err) {
     const yaml_node_t *key = yaml_document_get_node(doc, pair->key);
     const yaml_node_t *value = yaml_document_get_node(doc, pair->value);
-    const char *text = scalar(key);
+    const char *text = csb__yaml_scalar(key);
     struct csb__template_key *k;
+    int rc;
 
     if (!text) {
         return fail_at(err, name, key->start_mark, "a key must be a word");
@@ -83,7 +73,8 @@ static int take_key(struct csb__template *t, yaml_document_t *doc, const yaml_no
     }
     k->line = (int)key->start_mark.line + 1;
     t->n_keys++;
-    return take_value(t, text, value, name, err);
+    rc = take_value(t, text, value, name, err);
+    return rc == 0 ? csb__template_take_subset(t, doc, key, value, err) : rc;
 }
 
 static int take_document(struct csb__template *t, yaml_document_t *doc, const char *name,
@@ -143,10 +134,25 @@ int csb__template_parse(const char *text, size_t len, const char *name, struct c
     return rc;
 }
 
+static void finish_pairs(struct csb__template_pair *pairs, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        free(pairs[i].name);
+        free(pairs[i].value);
+    }
+    free(pairs);
+}
+
 void csb__template_finish(struct csb__template *t) {
     for (size_t i = 0; i < t->n_keys; i++) {
         free(t->keys[i].name);
     }
     free(t->keys);
+    finish_pairs(t->params, t->n_params);
+    finish_pairs(t->env, t->n_env);
+    for (size_t i = 0; i < t->n_scripts; i++) {
+        free(t->scripts[i].text);
+    }
+    free(t->scripts);
+    free(t->beyond);
     *t = (struct csb__template){0};
 }

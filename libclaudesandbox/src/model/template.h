@@ -3,16 +3,33 @@
 #ifndef CSB_MODEL_TEMPLATE_H
 #define CSB_MODEL_TEMPLATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "core/error.h"
 
+#define CSB__TEMPLATE_BYTES ((size_t)16 << 20)
 #define CSB__TEMPLATE_KEYS_MAX 128
+#define CSB__TEMPLATE_SCRIPTS_MAX 32
+#define CSB__TEMPLATE_SCRIPT_BYTES ((size_t)256 << 10)
+#define CSB__TEMPLATE_PAIRS_MAX 64
+#define CSB__TEMPLATE_VALUE_BYTES 4096
 
 struct csb__template_key {
     char *name;
     int line;
+};
+
+struct csb__template_pair {
+    char *name; /* fit for a shell */
+    char *value;
+};
+
+struct csb__template_script {
+    bool as_user; /* else as root */
+    int line;
+    char *text;
 };
 
 struct csb__template {
@@ -21,6 +38,17 @@ struct csb__template {
     uint64_t disk;
     struct csb__template_key *keys; /* those of the top level, in order */
     size_t n_keys;
+    bool names_image; /* it says what to boot */
+    struct csb__template_pair *params;
+    size_t n_params;
+    struct csb__template_pair *env;
+    size_t n_env;
+    struct csb__template_script *scripts;
+    size_t n_scripts;
+    /* The first thing that goes beyond what claude-sandbox-tools-vm(5) lets every engine do, and
+     * its line; NULL when nothing does. */
+    char *beyond;
+    int beyond_line;
 };
 
 /*

@@ -248,6 +248,7 @@ static char *mount_point(const struct csb__spec *spec, size_t index) {
 const struct csb__engine csb__engine_lima = {
     .name = "lima",
     .needs_template = true,
+    .provisions = true,
     .probe = probe,
     .home = csb__lima_home,
     .name_max = name_max,

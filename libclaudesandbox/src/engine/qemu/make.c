@@ -2,6 +2,7 @@
 /* Making machines, changing and unmaking them: their files, no process. */
 #include "engine/qemu/make.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,37 +21,31 @@
 
 /* What fits the machine: Claude is at home in 4 GiB; a host with little keeps most of it. */
 static uint64_t default_memory(void) {
-    long pages = sysconf(_SC_PHYS_PAGES);
-    long page = sysconf(_SC_PAGESIZE);
-    uint64_t quarter = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page / 4 : 0;
+    uint64_t quarter = csb__host_memory() / 4;
 
     return quarter > 4 * GIB ? 4 * GIB : quarter > 2 * GIB ? quarter >> 20 << 20 : 2 * GIB;
 }
 
 static int default_cpus(void) {
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    int n = csb__host_cpus();
 
-    return n < 1 ? 1 : n > 4 ? 4 : (int)n;
+    return n > 4 ? 4 : n;
 }
 
-/* Of what a Lima template may say we understand the sizes; the rest is refused, not ignored. */
-static int check_template(const struct csb__source *source, csb_error **err) {
-    static const char *const known[] = {"cpus", "memory", "disk", NULL};
+/* What a template says beyond the documented keys is refused, not ignored. */
+static int check_template(struct csb__env *env, const struct csb__source *source, csb_error **err) {
+    const struct csb__template *t = source->template;
 
-    for (size_t k = 0; source->template && k < source->template->n_keys; k++) {
-        const struct csb__template_key *key = &source->template->keys[k];
-        bool ok = false;
-
-        for (int i = 0; known[i]; i++) {
-            ok = ok || strcmp(known[i], key->name) == 0;
-        }
-        if (!ok) {
-            csb__fail(err, CSB_ENOTSUP, "%s:%d: the qemu engine can't do \"%s\"",
-                      source->template_path, key->line, key->name);
-            csb__error_set_hint(err, "leave the template away for the built-in image, or use it "
-                                     "with --engine lima");
-            return CSB_ENOTSUP;
-        }
+    if (t && t->beyond) {
+        csb__fail(err, CSB_ENOTSUP, "%s:%d: the qemu engine can't do %s", source->template_path,
+                  t->beyond_line, t->beyond);
+        csb__error_set_hint(err, "leave the template away for the built-in image, or use it "
+                                 "with --engine lima; man claude-sandbox-tools-vm says what both "
+                                 "can do");
+        return CSB_ENOTSUP;
+    }
+    if (t && t->names_image) {
+        csb__progress(env, 0, 0, "using the qemu engine's own image, not the template's");
     }
     return 0;
 }
@@ -154,7 +149,7 @@ int csb__qemu_create(struct csb__env *env, const struct csb__spec *spec,
                      const struct csb__source *source, csb_error **err) {
     CSB__AUTOINSTANCE i = {0};
     CSB__AUTOIMAGE image = {0};
-    int rc = check_template(source, err);
+    int rc = check_template(env, source, err);
 
     if (rc == 0) {
         rc = csb__instance_init(env, spec->name, &i, err);
