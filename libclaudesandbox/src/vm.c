@@ -8,6 +8,7 @@
 #include "core/path.h"
 #include "model/vm_name.h"
 #include "store.h"
+#include "vm_rename.h"
 
 #define QUERY_TIMEOUT_MS (60 * 1000)
 
@@ -126,6 +127,7 @@ int csb_vm_open(csb_ctx *ctx, const char *name, csb_vm **ret, csb_error **err) {
     if (!csb__vm_name_valid(name)) {
         return csb__fail(err, CSB_EINVAL, "\"%s\" is not a name for a machine", name);
     }
+    csb__rename_settle(ctx);
     rc = csb__store_load(&ctx->env, name, &record, err);
     return rc == 0 ? csb__vm_new(ctx, &record, ret, err) : rc;
 }
@@ -159,6 +161,7 @@ int csb_vm_for_project(csb_ctx *ctx, const char *dir, csb_vm **ret, csb_error **
     int rc;
 
     csb__env_begin(&ctx->env, QUERY_TIMEOUT_MS);
+    csb__rename_settle(ctx);
     if (!path) {
         path = csb__path_absolute(dir);
     }

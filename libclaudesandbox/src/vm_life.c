@@ -198,6 +198,11 @@ static int delete_locked(csb_vm *vm, unsigned flags, csb_error **err) {
         return csb__fail(err, CSB_ENOTSUP, "%s is of the engine %s, which is not here",
                          csb_vm_name(vm), vm->record.engine);
     }
+    if (vm->record.is_protected) {
+        csb__fail(err, CSB_ESTATE, "%s is protected against deletion", csb_vm_name(vm));
+        csb__error_set_hint(err, "claude-sandbox delete -f %s", csb_vm_name(vm));
+        return CSB_ESTATE;
+    }
     if (rc == 0 && vm->machine.state == CSB_VM_RUNNING && !(flags & CSB_DELETE_FORCE)) {
         csb__fail(err, CSB_ESTATE, "%s is running", csb_vm_name(vm));
         csb__error_set_hint(err,

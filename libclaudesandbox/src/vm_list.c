@@ -4,6 +4,7 @@
 
 #include "store.h"
 #include "vm.h"
+#include "vm_rename.h"
 
 #define LIST_TIMEOUT_MS (60 * 1000)
 
@@ -128,6 +129,7 @@ int csb_vm_list_new(csb_ctx *ctx, csb_vm_list **ret, csb_error **err) {
         return csb__fail_nomem(err);
     }
     csb__env_begin(&ctx->env, LIST_TIMEOUT_MS);
+    csb__rename_settle(ctx);
     rc = csb__store_list(&ctx->env, &records, &n, err);
     if (rc == 0) {
         rc = take_records(ctx, list, records, n, err);

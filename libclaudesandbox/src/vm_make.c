@@ -15,6 +15,7 @@
 #include "vm.h"
 #include "vm_neighbours.h"
 #include "vm_options.h"
+#include "vm_rename.h"
 
 #define MAKE_TIMEOUT_MS (60 * 60 * 1000)
 #define UNDO_MS (60 * 1000)
@@ -189,6 +190,7 @@ static int make(csb_ctx *ctx, const struct csb__source *source, struct csb__spec
     CSB__AUTOCLOSE int lock = -1;
     int rc = csb__ctx_engine(ctx, &engine, err);
 
+    csb__rename_settle(ctx);
     if (rc == 0) {
         rc = choose_name(env, engine, spec, err);
     }

@@ -219,6 +219,8 @@ START_TEST(the_verbs) {
     check_args(&args, "start|--tty=false|--timeout|1h|vm");
     csb__lima_verb_args(&args, "stop", "vm");
     check_args(&args, "stop|--tty=false|vm");
+    csb__lima_rename_args(&args, "vm", "new");
+    check_args(&args, "rename|--tty=false|vm|new");
     csb__lima_config_args(&args, "vm");
     check_args(&args, "list|--format|{{json .Config}}|vm");
     csb__lima_list_args(&args, names, 2);

@@ -8,6 +8,7 @@
 #include "core/posix.h"
 #include "engine/lima/instance_dir.h"
 #include "engine/lima/parse.h"
+#include "support.h"
 
 static char dir[64];
 
@@ -124,6 +125,30 @@ START_TEST(traces_go_and_the_rest_stays) {
 }
 END_TEST
 
+START_TEST(a_move_that_limactl_began_is_finished) {
+    char *to = in_dir("to");
+    char *from = in_dir("from");
+    CSB__AUTOFREE char *moved = test_join(to, "lima.yaml");
+    CSB__AUTOFREE char *mark = test_join(from, "protected");
+    CSB__AUTOFREE char *config = test_join(from, "lima.yaml");
+    CSB__AUTOFREE char *disk = test_join(to, "disk");
+    CSB__AUTOFREE char *other = test_join(from, "disk");
+
+    ck_assert(mkdir(to, 0700) == 0 && mkdir(from, 0700) == 0);
+    test_write(disk, "moved", 0600);
+    test_write(config, "x", 0600);
+    test_write(mark, "", 0400);
+    /* What is there already is somebody's. */
+    test_write(other, "mine", 0600);
+    ck_assert_int_eq(csb__lima_dir_move(from, to, NULL), CSB_EEXISTS);
+    ck_assert_int_eq(unlink(other), 0);
+    ck_assert_int_eq(csb__lima_dir_move(from, to, NULL), 0);
+    ck_assert(test_exists(moved) && !test_exists(from));
+    free(to);
+    free(from);
+}
+END_TEST
+
 START_TEST(only_a_directory_is_one) {
     char *path = in_dir("link");
 
@@ -147,6 +172,7 @@ Suite *lima_instance_dir_suite(void) {
     tcase_add_test(tc, whether_it_boots);
     tcase_add_test(tc, the_console_is_short_and_to_the_point);
     tcase_add_test(tc, traces_go_and_the_rest_stays);
+    tcase_add_test(tc, a_move_that_limactl_began_is_finished);
     tcase_add_test(tc, only_a_directory_is_one);
     suite_add_tcase(s, tc);
     return s;

@@ -211,10 +211,44 @@ enum {
  * Deletes the machine with its disk, for good. The project on the host is not touched. The handle
  * stays valid for its getters.
  *
- * Errors: CSB_ESTATE (running, without CSB_DELETE_FORCE); else as csb_vm_stop().
+ * Errors: CSB_ESTATE (running, without CSB_DELETE_FORCE; protected); else as csb_vm_stop().
  * Blocks.  Since: 0.1
  */
 CSB_API int csb_vm_delete(csb_vm *vm, unsigned flags, csb_error **err);
+
+enum {
+    CSB_RENAME_REPLACE = 1 << 0, /* one of ours that has the name, stopped, is deleted for it */
+    CSB_RENAME_CHECK = 1 << 1    /* only says whether it could be done, and changes nothing */
+};
+
+/*
+ * Gives a stopped machine another name. With CSB_RENAME_REPLACE it takes the place of the one that
+ * has it, also a protected one, which is deleted when the new one is in its place. When this process
+ * is killed in the middle, the next call on a context finishes it.
+ *
+ * new_name: as csb_vm_options.name.
+ *
+ * Errors: CSB_EINVAL (no name, or too long a one for the engine), CSB_EEXISTS (the name is taken: by
+ * one of ours, without CSB_RENAME_REPLACE, or by one that is not ours), CSB_ESTATE (one of them is
+ * not stopped), CSB_ENOTSUP, CSB_EENGINE, CSB_EBUSY, CSB_ENOTFOUND, CSB_ETIMEOUT, CSB_ECANCELED,
+ * CSB_ESYSTEM, CSB_ENOMEM. After an error both have the names they had, or the message says what is
+ * where.  Blocks.  Since: 0.1
+ */
+CSB_API int csb_vm_rename(csb_vm *vm, const char *new_name, unsigned flags, csb_error **err);
+
+/*
+ * Protects the machine: csb_vm_delete() refuses it, with CSB_DELETE_FORCE too. It can be started,
+ * stopped, copied and replaced all the same. With lima, limactl refuses to delete it too.
+ *
+ * on: 0 takes the protection away.
+ *
+ * Errors: CSB_EENGINE, CSB_EBUSY, CSB_ENOTFOUND, CSB_ETIMEOUT, CSB_ECANCELED, CSB_ESYSTEM,
+ * CSB_ENOMEM.  May wait for whoever works on the machine.  Since: 0.1
+ */
+CSB_API int csb_vm_protect(csb_vm *vm, int on, csb_error **err);
+
+/* 1 when it is protected, else 0.  Since: 0.1 */
+CSB_API int csb_vm_is_protected(const csb_vm *vm);
 
 /*
  * Asks the engine anew for what csb_vm_state() and the other getters tell.

@@ -89,6 +89,13 @@ struct csb__engine {
                 csb_error **err);
     /* Deletes it in whatever state, also one half made; fine when there is none. */
     int (*remove)(struct csb__env *env, const char *name, const char *home, csb_error **err);
+    /* Gives a stopped machine another name; EEXISTS when the engine has one of that name. Calling
+     * it again finishes what was interrupted, and is fine when that was done. */
+    int (*rename)(struct csb__env *env, const char *name, const char *new_name, const char *home,
+                  csb_error **err);
+    /* Lets the engine's own tools know that it must not be deleted, or may be again. May be NULL. */
+    int (*protect)(struct csb__env *env, const char *name, const char *home, bool on,
+                   csb_error **err);
     /* ENOTFOUND when the engine has none of that name. */
     int (*inspect)(struct csb__env *env, const char *name, const char *home,
                    struct csb__machine *ret, csb_error **err);

@@ -50,12 +50,12 @@ static json_t *format_changes(const struct csb__changes *c) {
 char *csb__record_format(const struct csb__record *r) {
     const struct csb__spec *s = &r->spec;
     CSB__AUTOJSON *json = json_pack(
-        "{s:i, s:s, s:s, s:s, s:I, s:b, s:s*, s:s*, s:i, s:I, s:I, s:o*, s:o*, s:o*}", "schema",
-        SCHEMA, "name", s->name, "engine", r->engine, "engine_home", r->engine_home, "created",
-        (json_int_t)r->created, "complete", r->complete, "project_dir", s->project_dir,
-        "settings_dir", s->settings_dir, "cpus", s->cpus, "memory", (json_int_t)s->memory, "disk",
-        (json_int_t)s->disk, "mounts", format_mounts(s), "ports", format_ports(s), "changes",
-        format_changes(&r->changes));
+        "{s:i, s:s, s:s, s:s, s:I, s:b, s:b, s:s*, s:s*, s:i, s:I, s:I, s:o*, s:o*, s:o*}",
+        "schema", SCHEMA, "name", s->name, "engine", r->engine, "engine_home", r->engine_home,
+        "created", (json_int_t)r->created, "complete", r->complete, "protected", r->is_protected,
+        "project_dir", s->project_dir, "settings_dir", s->settings_dir, "cpus", s->cpus, "memory",
+        (json_int_t)s->memory, "disk", (json_int_t)s->disk, "mounts", format_mounts(s), "ports",
+        format_ports(s), "changes", format_changes(&r->changes));
 
     return json && json_object_get(json, "mounts") && json_object_get(json, "ports") &&
                    csb__changes_any(&r->changes) == (json_object_get(json, "changes") != NULL)
@@ -157,6 +157,7 @@ static bool take_values(const json_t *json, struct csb__record *r) {
     r->spec.disk = (uint64_t)disk;
     r->created = csb__json_int(json, "created", -1);
     r->complete = json_is_true(json_object_get(json, "complete"));
+    r->is_protected = json_is_true(json_object_get(json, "protected"));
     return cpus >= 0 && cpus <= 256 && memory >= 0 && disk >= 0 && r->created >= 0 &&
            json_is_boolean(json_object_get(json, "complete")) &&
            json_is_array(json_object_get(json, "mounts"));

@@ -15,6 +15,7 @@ struct csb__record {
     char *engine_home;           /* where that engine kept it (LIMA_HOME), or "" */
     int64_t created;             /* seconds since 1970 */
     bool complete;               /* false from before the engine begins until it is done */
+    bool is_protected;           /* not to be deleted */
     struct csb__changes changes; /* asked for since, for the next start */
 };
 

@@ -196,6 +196,12 @@ void csb__lima_edit_args(struct csb__strv *args, const struct csb__spec *spec,
     csb__strv_add_all(args, words);
 }
 
+void csb__lima_rename_args(struct csb__strv *args, const char *name, const char *new_name) {
+    const char *const words[] = {"rename", "--tty=false", name, new_name, NULL};
+
+    csb__strv_add_all(args, words);
+}
+
 void csb__lima_start_args(struct csb__strv *args, const char *name) {
     const char *const words[] = {"start", "--tty=false", "--timeout", START_TIMEOUT, name, NULL};
 

@@ -31,6 +31,7 @@ void csb__lima_edit_args(struct csb__strv *args, const struct csb__spec *spec,
                          const char *expression);
 void csb__lima_start_args(struct csb__strv *args, const char *name);
 void csb__lima_verb_args(struct csb__strv *args, const char *verb, const char *name);
+void csb__lima_rename_args(struct csb__strv *args, const char *name, const char *new_name);
 /* All of the names, or every machine when there are none. */
 void csb__lima_list_args(struct csb__strv *args, const char *const *names, size_t n);
 void csb__lima_config_args(struct csb__strv *args, const char *name);

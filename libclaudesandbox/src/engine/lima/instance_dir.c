@@ -189,3 +189,28 @@ void csb__lima_dir_clear_traces(const char *dir) {
 void csb__lima_dir_forget_runs(const char *dir) {
     unlink_where(dir, is_of_a_run);
 }
+
+int csb__lima_dir_move(const char *from, const char *to, csb_error **err) {
+    CSB__AUTOCLOSEDIR DIR *dir = opendir(from);
+    CSB__AUTOCLOSE int target = csb__open(to, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    struct dirent *entry;
+
+    if (!dir || target < 0) {
+        return csb__fail_errno(err, errno, "can't open %s", dir ? to : from);
+    }
+    while ((entry = readdir(dir))) {
+        const char *name = entry->d_name;
+
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "protected") == 0 ||
+            is_trace(name)) {
+            continue;
+        }
+        if (faccessat(target, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+            return csb__fail(err, CSB_EEXISTS, "there is a %s in %s already", name, to);
+        }
+        if (renameat(dirfd(dir), name, target, name) != 0) {
+            return csb__fail_errno(err, errno, "can't move %s/%s", from, name);
+        }
+    }
+    return csb__remove_tree(from, err);
+}

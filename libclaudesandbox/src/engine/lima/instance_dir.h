@@ -28,6 +28,9 @@ void csb__lima_dir_console(const char *dir, struct csb__strbuf *out);
 
 /* Removes pid files and sockets. Only when none of its processes lives. */
 void csb__lima_dir_clear_traces(const char *dir);
+/* Moves what is in `from` into `to`, as limactl rename does, but for what it leaves behind: what is
+ * of a run and the mark of protection. `to` is there; `from` goes. */
+int csb__lima_dir_move(const char *from, const char *to, csb_error **err);
 /* Removes what a clone has of its base's runs. */
 void csb__lima_dir_forget_runs(const char *dir);
 

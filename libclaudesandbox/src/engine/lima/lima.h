@@ -33,4 +33,10 @@ int csb__lima_stop(struct csb__env *env, const char *name, const char *home, uns
                    csb_error **err);
 int csb__lima_remove(struct csb__env *env, const char *name, const char *home, csb_error **err);
 
+/* rename.c */
+int csb__lima_rename(struct csb__env *env, const char *name, const char *new_name, const char *home,
+                     csb_error **err);
+int csb__lima_protect(struct csb__env *env, const char *name, const char *home, bool on,
+                      csb_error **err);
+
 #endif

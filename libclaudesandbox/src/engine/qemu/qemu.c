@@ -139,6 +139,7 @@ const struct csb__engine csb__engine_qemu = {
     .start = start,
     .stop = stop,
     .remove = csb__qemu_remove,
+    .rename = csb__qemu_rename,
     .inspect = inspect,
     .inspect_all = inspect_all,
     .console = console,
