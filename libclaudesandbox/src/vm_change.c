@@ -8,6 +8,7 @@
 #include "guest/ssh.h"
 #include "store.h"
 #include "vm.h"
+#include "vm_neighbours.h"
 #include "vm_options.h"
 
 #define CHANGE_TIMEOUT_MS (5 * 60 * 1000)
@@ -68,7 +69,10 @@ static int try_changes(const csb_vm *vm, csb_error **err) {
                          (unsigned long long)(disk >> 30));
     }
     rc = csb__spec_copy(&vm->record.spec, &spec, err);
-    return rc == 0 ? csb__spec_change(&spec, &vm->record.changes, err) : rc;
+    if (rc == 0) {
+        rc = csb__spec_change(&spec, &vm->record.changes, err);
+    }
+    return rc == 0 ? csb__neighbours_check(env_of(vm), &spec, err) : rc;
 }
 
 static int configure_locked(csb_vm *vm, const csb_vm_options *o, char **dir, csb_error **err) {
@@ -107,7 +111,24 @@ int csb_vm_configure(csb_vm *vm, const csb_vm_options *opts, int *ret_later, csb
     return rc;
 }
 
-/* What the engine refuses is forgotten: the machine must not fail to start for ever. */
+static void swap_specs(struct csb__spec *a, struct csb__spec *b) {
+    struct csb__spec c = *a;
+
+    *a = *b;
+    *b = c;
+}
+
+/* Written down before the engine does it, so that others see which directories are taken, and with
+ * the changes, so that after a crash it is done again. */
+static int apply(csb_vm *vm, csb_error **err) {
+    struct csb__record *record = &vm->record;
+    int rc = csb__neighbours_reserve(env_of(vm), record, err);
+
+    return rc == 0 ? vm->engine->configure(env_of(vm), &record->spec, record->engine_home, err)
+                   : rc;
+}
+
+/* What is refused is forgotten: the machine must not fail to start for ever. */
 int csb__vm_apply_changes(csb_vm *vm, csb_error **err) {
     struct csb__record *record = &vm->record;
     CSB__AUTOERROR csb_error *e = NULL;
@@ -124,21 +145,22 @@ int csb__vm_apply_changes(csb_vm *vm, csb_error **err) {
     if (rc != 0) {
         return rc;
     }
-    rc = vm->engine->configure(env_of(vm), &spec, record->engine_home, &e);
-    if (rc == CSB_ECANCELED || rc == CSB_ETIMEOUT || rc == CSB_ENOMEM) {
-        return csb__error_propagate(err, CSB__STEAL(e));
+    swap_specs(&record->spec, &spec);
+    rc = apply(vm, &e);
+    if (rc != 0) {
+        swap_specs(&record->spec, &spec);
     }
-    csb__changes_finish(&record->changes);
+    if (rc != CSB_ECANCELED && rc != CSB_ETIMEOUT && rc != CSB_ENOMEM) {
+        csb__changes_finish(&record->changes);
+    }
     if (rc != 0) {
         (void)csb__store_save(env_of(vm), record, NULL);
         csb__error_prepend(&e, "%s stays as it was", csb_vm_name(vm));
         return csb__error_propagate(err, CSB__STEAL(e));
     }
-    csb__spec_finish(&record->spec);
-    record->spec = spec;
-    spec = (struct csb__spec){0};
     return csb__store_save(env_of(vm), record, err);
 }
+
 /* Ports that are open, as far as they were recorded, are ours. */
 static int set_ports_locked(csb_vm *vm, const csb_port *ports, size_t n, csb_error **err) {
     struct csb__env *env = env_of(vm);

@@ -81,20 +81,26 @@ static int check_record(const struct csb__spec *spec, const struct csb__record *
     return rc;
 }
 
+int csb__neighbours_check(struct csb__env *env, const struct csb__spec *spec, csb_error **err) {
+    struct csb__record *list = NULL;
+    size_t n = 0;
+    int rc = csb__store_list(env, &list, &n, err);
+
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        rc = check_record(spec, &list[i], err);
+    }
+    csb__store_list_free(list, n);
+    return rc;
+}
+
 int csb__neighbours_reserve(struct csb__env *env, const struct csb__record *record,
                             csb_error **err) {
     CSB__AUTOCLOSE int lock = -1;
-    struct csb__record *list = NULL;
-    size_t n = 0;
     /* No machine can have that name. */
     int rc = csb__lock(env, ".projects", "making a VM", &lock, err);
 
     if (rc == 0) {
-        rc = csb__store_list(env, &list, &n, err);
+        rc = csb__neighbours_check(env, &record->spec, err);
     }
-    for (size_t i = 0; rc == 0 && i < n; i++) {
-        rc = check_record(&record->spec, &list[i], err);
-    }
-    csb__store_list_free(list, n);
     return rc == 0 ? csb__store_save(env, record, err) : rc;
 }

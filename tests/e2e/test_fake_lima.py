@@ -279,6 +279,14 @@ def test_what_cant_be_changed_is_refused_at_once(lab: FakeLab) -> None:
     assert not lab.calls("edit")
 
 
+def test_settings_dont_move_to_where_another_vm_can_write(lab: FakeLab) -> None:
+    one, two = lab.project("one"), lab.project("two")
+    lab.foreign(BASE)
+    for project in (one, two):
+        lab.run("-d", project, "-c", BASE, "shell", "--", "true").expect(0)
+    lab.run("-d", two, "-s", one / "settings", "shell", "--", "true").expect(USAGE, f"which the VM {lab.row(one).name} can write")
+
+
 def test_a_change_that_lima_refuses_is_forgotten(lab: FakeLab) -> None:
     project = lab.project()
     lab.foreign(BASE)
