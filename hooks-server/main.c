@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* claude-hooks-server: what Claude reports from its VMs, on the desktop and in a log. */
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon.h"
+#include "desktop.h"
+#include "event_log.h"
+#include "notice.h"
+
+struct server {
+    struct daemon *daemon;
+    csb_hooks *hooks;
+    struct event_log log;
+    int64_t n_events;
+};
+
+static int on_event(const csb_event *event, csb_reply *reply, void *userdata) {
+    struct server *s = userdata;
+    struct notice notice;
+
+    (void)reply; /* Claude's own rules stand */
+    s->n_events++;
+    event_log_add(&s->log, s->daemon, event);
+    if (notice_for_event(event, &notice)) {
+        desktop_post(s->daemon, &notice);
+    }
+    return 0;
+}
+
+static void on_ready(struct daemon *d, int fd, short revents, void *userdata) {
+    struct server *s = userdata;
+    csb_error *err = NULL;
+
+    (void)fd;
+    (void)revents;
+    if (csb_hooks_dispatch(s->hooks, 0, &err) != 0) {
+        daemon_log(d, "%s", csb_error_message(err));
+        csb_error_free(err);
+    }
+}
+
+static int open_server(struct daemon *d) {
+    struct server *s = daemon_userdata(d);
+    csb_error *err = NULL;
+
+    s->daemon = d;
+    if (event_log_open(&s->log, d) != 0) {
+        return -1;
+    }
+    if (csb_hooks_open(daemon_ctx(d), NULL, on_event, s, &s->hooks, &err) != 0) {
+        return daemon_fail_error(d, err);
+    }
+    return daemon_watch(d, csb_hooks_fd(s->hooks), POLLIN, on_ready, s);
+}
+
+static void close_server(struct daemon *d) {
+    struct server *s = daemon_userdata(d);
+
+    if (s->hooks) {
+        daemon_unwatch(d, csb_hooks_fd(s->hooks));
+        csb_hooks_close(s->hooks);
+        s->hooks = NULL;
+    }
+    desktop_close(d);
+    event_log_close(&s->log);
+}
+
+static void report(struct daemon *d, struct daemon_report *r) {
+    const struct server *s = daemon_userdata(d);
+
+    daemon_report_number(r, "events", s->n_events);
+    daemon_report_text(r, "log", s->log.dir);
+    desktop_report(r);
+}
+
+static int control(struct daemon *d, const char *line, FILE *reply) {
+    struct notice notice;
+
+    if (strcmp(line, "notify-test") != 0) {
+        fprintf(reply, "unknown: %s", line);
+        return -1;
+    }
+    notice_for_test(&notice);
+    desktop_post(d, &notice);
+    fprintf(reply,
+            "A notification is on its way. If you don't see it, look at the end of "
+            "%s/claude-hooks-server.log.\n",
+            ((const struct server *)daemon_userdata(d))->log.dir);
+    return 0;
+}
+
+static int verb_notify_test(struct daemon *d, int argc, char **argv) {
+    int status;
+
+    if (argc) {
+        daemon_say(d, "superfluous: \"%s\"", argv[0]);
+        return DAEMON_USAGE;
+    }
+    status = daemon_ask(d, "notify-test", stdout);
+    if (status == DAEMON_NOT_RUNNING) {
+        daemon_say(d, "is not running; try: claude-hooks-server start");
+    } else if (status != DAEMON_DONE) {
+        daemon_say(d, "%s", daemon_reason(d));
+    }
+    return status;
+}
+
+/* Started over ssh or by a service, it may not be told where the desktop's bus is. */
+static void find_session(void) {
+    char dir[64];
+    struct stat st;
+
+    snprintf(dir, sizeof(dir), "/run/user/%ld", (long)getuid());
+    if (!getenv("XDG_RUNTIME_DIR") && stat(dir, &st) == 0 && S_ISDIR(st.st_mode) &&
+        st.st_uid == getuid()) {
+        setenv("XDG_RUNTIME_DIR", dir, 1);
+    }
+}
+
+static const struct daemon_verb verbs[] = {
+    {"notify-test", "", "have the server that runs show a notification", verb_notify_test},
+    {NULL, NULL, NULL, NULL},
+};
+
+int main(int argc, char **argv) {
+    static struct server server = {.log = {.fd = -1}};
+    const struct daemon_program program = {
+        .name = "claude-hooks-server",
+        .summary = "Shows on the desktop and logs what Claude Code in your VMs reports.",
+        .verbs = verbs,
+        .open = open_server,
+        .close = close_server,
+        .tick = desktop_tick,
+        .status = report,
+        .control = control,
+        .userdata = &server,
+    };
+
+    find_session();
+    return daemon_main(&program, argc, argv);
+}

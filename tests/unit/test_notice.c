@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+#include "notice.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "hooks/event.h"
+#include "shorten.h"
+#include "support.h"
+
+/* What becomes of an event of a VM "web" whose project is that. */
+static bool notice(const char *json, const char *project, struct notice *n) {
+    csb_event e;
+    bool any;
+
+    ck_assert_int_eq(csb__event_parse("web", json, strlen(json), &e, NULL), 0);
+    e.project = project;
+    any = notice_for_event(&e, n);
+    csb__event_finish(&e);
+    return any;
+}
+
+static const struct {
+    const char *json;
+    const char *body; /* NULL: no notice */
+} events[] = {
+    {"{\"hook_event_name\":\"Stop\"}", "Claude has finished"},
+    {"{\"hook_event_name\":\"StopFailure\",\"error\":\"server_error\"}",
+     "Claude has stopped: server_error"},
+    {"{\"hook_event_name\":\"StopFailure\"}", "Claude has stopped: unknown error"},
+    {"{\"hook_event_name\":\"PermissionRequest\",\"tool_name\":\"Bash\"}",
+     "Claude asks for permission to use Bash"},
+    {"{\"hook_event_name\":\"Notification\",\"message\":\"F\\u00fcr dich: <b>&\\n\\tda\"}",
+     "F\xc3\xbcr dich: <b>&  da"},
+    {"{\"hook_event_name\":\"Notification\",\"message\":{\"a\":1}}",
+     "Claude wants to tell you something"},
+    {"{\"hook_event_name\":\"Notification\",\"message\":\"\\u001b]0;x\\u0007\\u202eevil\"}",
+     "?]0;x??evil"},
+    {"{\"hook_event_name\":\"PreToolUse\"}", NULL},
+    {"{\"hook_event_name\":\"stop\"}", NULL},
+    {"{}", NULL},
+};
+
+START_TEST(some_events_are_worth_a_notice) {
+    struct notice n;
+
+    ck_assert_int_eq(notice(events[_i].json, NULL, &n), events[_i].body != NULL);
+    ck_assert_str_eq(n.body, events[_i].body ? events[_i].body : "");
+    ck_assert_int_eq(n.sound != NULL, events[_i].body != NULL);
+}
+END_TEST
+
+static void check_title(const char *project, const char *title) {
+    struct notice n;
+
+    ck_assert(notice("{\"hook_event_name\":\"Stop\",\"cwd\":\"/home/x/other\"}", project, &n));
+    ck_assert_str_eq(n.title, title);
+}
+
+/* The guest's word for the project could be another one's. */
+START_TEST(titles_are_of_the_host) {
+    check_title(NULL, "Claude [web]");
+    check_title("/home/ann/caf\xc3\xa9", "Claude [caf\xc3\xa9]");
+    check_title("/home/ann/myapp///", "Claude [myapp]");
+    check_title("/", "Claude [web]");
+    check_title("/home/ann/a\nb", "Claude [a b]");
+}
+END_TEST
+
+START_TEST(sessions_have_their_own_key) {
+    struct notice a;
+    struct notice b;
+    struct notice c;
+
+    ck_assert(notice("{\"hook_event_name\":\"Stop\",\"session_id\":\"1\"}", NULL, &a));
+    ck_assert(notice("{\"hook_event_name\":\"StopFailure\",\"session_id\":\"1\"}", NULL, &b));
+    ck_assert(notice("{\"hook_event_name\":\"Stop\",\"session_id\":\"2\"}", NULL, &c));
+    ck_assert_str_eq(a.key, b.key);
+    ck_assert_str_ne(a.key, c.key);
+}
+END_TEST
+
+START_TEST(long_texts_are_cut) {
+    CSB__AUTOFREE char *json = NULL;
+    struct notice n;
+
+    /* 150,000 times an e with an accent, which must not be cut in two. */
+    ck_assert_int_ge(
+        asprintf(&json, "{\"hook_event_name\":\"Notification\",\"message\":\"x%0*d\"}", 300000, 0),
+        0);
+    for (char *p = strstr(json, "x000") + 1; p[0] == '0'; p += 2) {
+        p[0] = '\xc3';
+        p[1] = '\xa9';
+    }
+    ck_assert(notice(json, NULL, &n));
+    ck_assert_uint_lt(strlen(n.body), NOTICE_BODY_MAX);
+    ck_assert_uint_gt(strlen(n.body), NOTICE_BODY_MAX - 10);
+    ck_assert_str_eq(n.body + strlen(n.body) - 5, "\xc3\xa9...");
+}
+END_TEST
+
+static void check_short(const char *json, size_t string_max, size_t size, const char *wanted) {
+    char out[200] = "";
+
+    ck_assert_uint_le(size, sizeof(out));
+    ck_assert_uint_eq(shorten_json(json, strlen(json), string_max, out, size), strlen(wanted));
+    ck_assert_str_eq(*wanted ? out : "", wanted);
+}
+
+START_TEST(json_is_shortened) {
+    check_short("{ \"a\" : [1, true,\n\t\"b c\"] }", 10, 200, "{\"a\":[1,true,\"b c\"]}");
+    check_short("[\"1234567890\",\"12345678901\"]", 10, 200, "[\"1234567890\",\"1234567890...\"]");
+    /* Nothing is cut in two. */
+    check_short("[\"12\\u00e9xyz\"]", 4, 200, "[\"12...\"]");
+    check_short("[\"12\\\\\\\"xyz\"]", 4, 200, "[\"12\\\\...\"]");
+    check_short("[\"123\xc3\xa9xyz\"]", 4, 200, "[\"123...\"]");
+    check_short("[\"\"]", 0, 200, "[\"\"]");
+    /* All or nothing. */
+    check_short("[12345]", 10, 8, "[12345]");
+    check_short("[12345]", 10, 7, "");
+    check_short("[\"12345\"]", 2, 9, "");
+}
+END_TEST
+
+Suite *notice_suite(void);
+Suite *notice_suite(void) {
+    Suite *s = suite_create("notice");
+    TCase *tc = test_case(s, "notice");
+
+    tcase_add_loop_test(tc, some_events_are_worth_a_notice, 0,
+                        (int)(sizeof(events) / sizeof(*events)));
+    tcase_add_test(tc, titles_are_of_the_host);
+    tcase_add_test(tc, sessions_have_their_own_key);
+    tcase_add_test(tc, long_texts_are_cut);
+    tcase_add_test(tc, json_is_shortened);
+    return s;
+}
