@@ -87,7 +87,7 @@ class Hooks:
 
     def post(self, body: Any, path: Optional[Path] = None, *more: str) -> tuple[int, str]:
         """Status (0 without an answer) and answer, as curl has it."""
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        data = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
         done = subprocess.run(["curl", "-q", "-s", "--max-time", "20", "-w", "\n%{http_code}", "--unix-socket",
                                path or self.socket(), "--data-binary", "@-", *more, "http://localhost/hook"],
                               input=data, capture_output=True, timeout=60)
