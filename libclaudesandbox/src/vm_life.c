@@ -190,7 +190,6 @@ static int delete_locked(csb_vm *vm, unsigned flags, csb_error **err) {
     CSB__AUTOERROR csb_error *e = NULL;
     int rc = csb__vm_inspect(vm, &e);
 
-    /* Whatever is wrong with it is no reason to keep it. */
     if (rc == CSB_ECANCELED || rc == CSB_ENOMEM) {
         return csb__error_propagate(err, CSB__STEAL(e));
     }
@@ -202,6 +201,12 @@ static int delete_locked(csb_vm *vm, unsigned flags, csb_error **err) {
         csb__fail(err, CSB_ESTATE, "%s is protected against deletion", csb_vm_name(vm));
         csb__error_set_hint(err, "claude-sandbox delete -f %s", csb_vm_name(vm));
         return CSB_ESTATE;
+    }
+    /* One that can't be asked may run. */
+    if (rc != 0 && rc != CSB_ENOTFOUND && !(flags & CSB_DELETE_FORCE)) {
+        csb__error_prepend(&e, "deleting %s", csb_vm_name(vm));
+        csb__error_set_hint(&e, "claude-sandbox delete %s", csb_vm_name(vm));
+        return csb__error_propagate(err, CSB__STEAL(e));
     }
     if (rc == 0 && vm->machine.state == CSB_VM_RUNNING && !(flags & CSB_DELETE_FORCE)) {
         csb__fail(err, CSB_ESTATE, "%s is running", csb_vm_name(vm));

@@ -227,9 +227,27 @@ START_TEST(deleting_what_is_beyond_help) {
 
         fake_vm_make(&f, NULL, 0);
         fake_inspect_rc = codes[i];
-        ck_assert_int_eq(csb_vm_delete(&f.vm, 0, NULL), 0);
+        ck_assert_int_eq(csb_vm_delete(&f.vm, CSB_DELETE_FORCE, NULL), 0);
         ck_assert(!has_record(&f));
     }
+}
+END_TEST
+
+START_TEST(one_that_can_not_be_asked_may_run) {
+    AUTOVM f;
+    CSB__AUTOERROR csb_error *e = NULL;
+
+    fake_vm_make(&f, NULL, 0);
+    fake_inspect_rc = CSB_EENGINE;
+    ck_assert_int_eq(csb_vm_delete(&f.vm, 0, &e), CSB_EENGINE);
+    test_check_error(e, CSB_EENGINE, "deleting web: inspect went wrong");
+    ck_assert_str_eq(csb_error_hint(e), "claude-sandbox delete web");
+    ck_assert_ptr_null(strstr(fake_calls, "remove"));
+    ck_assert(has_record(&f));
+    /* One that its engine does not know does not. */
+    fake_inspect_rc = CSB_ENOTFOUND;
+    ck_assert_int_eq(csb_vm_delete(&f.vm, 0, NULL), 0);
+    ck_assert(!has_record(&f));
 }
 END_TEST
 
@@ -329,6 +347,7 @@ Suite *vm_suite(void) {
     tcase_add_test(tc, stopping);
     tcase_add_test(tc, deleting);
     tcase_add_test(tc, deleting_what_is_beyond_help);
+    tcase_add_test(tc, one_that_can_not_be_asked_may_run);
     tcase_add_test(tc, only_a_running_one_can_be_entered);
     tcase_add_test(tc, opening_finds_the_projects_own);
     tcase_add_test(tc, lists_hold_all_of_ours);

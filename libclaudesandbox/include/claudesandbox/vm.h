@@ -204,14 +204,15 @@ enum {
 CSB_API int csb_vm_stop(csb_vm *vm, unsigned flags, csb_error **err);
 
 enum {
-    CSB_DELETE_FORCE = 1 << 0 /* also a running machine */
+    CSB_DELETE_FORCE = 1 << 0 /* also one that runs, or whose engine can't tell */
 };
 
 /*
  * Deletes the machine with its disk, for good. The project on the host is not touched. The handle
  * stays valid for its getters.
  *
- * Errors: CSB_ESTATE (running, without CSB_DELETE_FORCE; protected); else as csb_vm_stop().
+ * Errors: CSB_ESTATE (running, without CSB_DELETE_FORCE; protected); without CSB_DELETE_FORCE as
+ * csb_vm_refresh() when its engine can't tell whether it runs; else as csb_vm_stop().
  * Blocks.  Since: 0.1
  */
 CSB_API int csb_vm_delete(csb_vm *vm, unsigned flags, csb_error **err);
