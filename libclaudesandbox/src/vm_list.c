@@ -32,12 +32,16 @@ static void take_answers(struct group *g, int rc, const char *message) {
             g->vms[i]->machine = g->machines[i];
             continue;
         }
-        csb__machine_finish(&g->machines[i]);
         if (rc == 0 && g->codes[i] == CSB_ENOTFOUND) {
             csb__vm_set_gone(g->vms[i]);
         } else {
-            csb__vm_set_broken(g->vms[i], rc != 0 ? message : csb_strerror(g->codes[i]));
+            const char *reason = g->machines[i].reason;
+
+            csb__vm_set_broken(g->vms[i], rc != 0  ? message
+                                          : reason ? reason
+                                                   : csb_strerror(g->codes[i]));
         }
+        csb__machine_finish(&g->machines[i]);
     }
 }
 

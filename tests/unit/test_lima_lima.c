@@ -228,6 +228,7 @@ START_TEST(many_at_once) {
     ck_assert_int_eq(lima->inspect_all(&fake.env, names, 3, fake.home, m, codes, NULL), 0);
     ck_assert_int_eq(codes[1], CSB_ENOTFOUND);
     ck_assert_int_eq(codes[2], CSB_EENGINE);
+    ck_assert_ptr_nonnull(strstr(m[2].reason, "limactl list: "));
     for (int i = 0; i < 3; i++) {
         csb__machine_finish(&m[i]);
     }

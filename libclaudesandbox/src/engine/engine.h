@@ -100,7 +100,7 @@ struct csb__engine {
     int (*inspect)(struct csb__env *env, const char *name, const char *home,
                    struct csb__machine *ret, csb_error **err);
     /* inspect for many at once, the same home for all: rets[i] and codes[i] (0, or what inspect
-     * would have returned) for names[i]. */
+     * would have returned, for a reason that rets[i] may have) for names[i]. */
     int (*inspect_all)(struct csb__env *env, const char *const *names, size_t n, const char *home,
                        struct csb__machine *rets, int *codes, csb_error **err);
     /* The end of the guest's console and the engine's own log, for error messages. */

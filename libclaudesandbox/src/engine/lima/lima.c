@@ -222,6 +222,7 @@ static int inspect_all(struct csb__env *env, const char *const *names, size_t n,
             codes[i] = to_machine(home, r, &rets[i], NULL);
         } else {
             codes[i] = why && has_dir(home, names[i]) ? CSB_EENGINE : CSB_ENOTFOUND;
+            rets[i].reason = why ? strdup(csb_error_message(why)) : NULL;
         }
     }
     return rc;
