@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
@@ -78,14 +79,31 @@ int cli_report(csb_error *err) {
     return exit_status(code);
 }
 
+/* What somebody typed may be of any length; what is wrong with it stands behind. */
+static void print_shortened(const char *text) {
+    const size_t head = 100;
+    const size_t tail = 200;
+    size_t len = strlen(text);
+    char part[512];
+
+    if (len > head + tail) {
+        snprintf(part, sizeof(part), "%.*s ... %s", (int)head, text, text + len - tail);
+        text = part;
+    }
+    cli_print_safe(text);
+}
+
 int cli_usage_error(const char *fmt, ...) {
-    char text[512];
+    char *text = NULL;
     va_list ap;
 
     va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
+    if (vasprintf(&text, fmt, ap) < 0) {
+        text = NULL;
+    }
     va_end(ap);
-    cli_print_safe(text);
+    print_shortened(text ? text : "bad usage");
+    free(text);
     fputs("  try: claude-sandbox --help\n", stderr);
     return EXIT_USAGE;
 }
