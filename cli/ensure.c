@@ -59,6 +59,17 @@ static int parse_settings_mode(const struct cli_options *o, csb_vm_options *v) {
     return -1;
 }
 
+/* A shell leaves "~" alone in --settings=~/x and between quotes, and we would make a directory of that
+ * name, with no settings in it. */
+static int check_tilde(const char *dir) {
+    if (!dir || *dir != '~' || (dir[1] != '/' && dir[1] != '\0')) {
+        return -1;
+    }
+    return cli_usage_error("--settings %s: only a shell knows what ~ is; write \"$HOME%s\", or "
+                           "\"./%s\" if that is its name",
+                           dir, dir + 1, dir);
+}
+
 static int make(csb_ctx *ctx, const struct cli_options *o, const csb_vm_options *v, csb_vm **ret,
                 csb_error **err) {
     const char *base = or_env(o->clone_from, "CLAUDE_SANDBOX_BASE_VM");
@@ -166,6 +177,10 @@ int cli_ensure_running(csb_ctx *ctx, const struct cli_options *o, csb_vm **ret) 
     }
     v.project_dir = o->dir ? o->dir : ".";
     v.settings_dir = or_env(o->settings, "CLAUDE_SANDBOX_SETTINGS");
+    status = check_tilde(v.settings_dir);
+    if (status >= 0) {
+        return status;
+    }
     if (!v.settings_dir) {
         snprintf(settings, sizeof(settings), "%s/.claude", csb_ctx_state_dir(ctx));
         v.settings_dir = settings;
