@@ -42,6 +42,13 @@ def inherited_fds() -> list[int]:
     return found
 
 
+def current_directory() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return ""
+
+
 class Call:
     """One run of a fake: where its output goes, what strikes it, what is written about it."""
 
@@ -152,7 +159,7 @@ class Call:
             return
         chosen = {k: v for k, v in os.environ.items() if k in SELECTED or k.startswith(SELECTED_PREFIXES)}
         line = json.dumps({
-            "event": event, "argv": self.argv, "verb": self.verb, "cwd": os.getcwd(), "pid": os.getpid(),
+            "event": event, "argv": self.argv, "verb": self.verb, "cwd": current_directory(), "pid": os.getpid(),
             "fds": self.fds,
             "env": chosen, "env_names": sorted(os.environ), "LIMA_HOME": os.environ.get("LIMA_HOME", ""),
             "seconds": round(time.time() - self.started, 3), **more}) + "\n"
