@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -19,12 +20,13 @@ static const char install_script[] =
     "cmp -s \"$t\" /usr/local/bin/rec || sudo -n install -m 755 \"$t\" /usr/local/bin/rec; "
     "command -v sox >/dev/null || sudo -n ln -sf rec /usr/local/bin/sox";
 
-/* -1, or the exit status when neither yes nor no was said. */
+/* "true" is what people who used the Python tool have in their shell's start-up file.
+ * -1, or the exit status when neither yes nor no was said. */
 static int wants_voice(const struct cli_options *o, bool *ret) {
     const char *mode = getenv("CLAUDE_SANDBOX_VOICE_MODE");
 
-    *ret = o->voice || (mode && strcmp(mode, "1") == 0);
-    if (!*ret && mode && *mode && strcmp(mode, "0") != 0) {
+    *ret = o->voice || (mode && (strcmp(mode, "1") == 0 || strcasecmp(mode, "true") == 0));
+    if (!*ret && mode && *mode && strcmp(mode, "0") != 0 && strcasecmp(mode, "false") != 0) {
         return cli_usage_error("CLAUDE_SANDBOX_VOICE_MODE is 1 or 0, not %s", mode);
     }
     return -1;
