@@ -34,13 +34,14 @@ import os
 import re
 import signal
 import socket
+import subprocess
 from pathlib import Path
 from typing import Iterator
 
 import pytest
 
 from fakelab import BASE, FakeLab
-from sandbox import FAILED, INTERRUPTED, NAME, USAGE, Done, Sandbox, until
+from sandbox import FAILED, INTERRUPTED, USAGE, Done, Sandbox
 
 FATAL = 'time="2026-01-01T00:00:01Z" level=fatal msg="the moon is full"\n'
 EXIT = {"stderr": FATAL, "exit": 1}
@@ -334,6 +335,57 @@ def test_project_is_moved_and_has_one_again(lab: FakeLab) -> None:
     after = before.rename(lab.projects / "b/proj")
     assert lab.run("-d", after, "-t", lab.template, "shell", "--", "pwd").expect(0).text == f"{after}\n"
     assert not before.exists() and lab.row(after).name != old
+
+
+def old_world(lab: FakeLab) -> Path:
+    """As the Python tool leaves it: a VM in ~/.lima, settings, and what its servers wrote."""
+    home = lab.home / ".lima"
+    sets = [f'.portForwards += {json.dumps([{"guestSocket": "/tmp/claude-hooks.sock", "hostSocket": "/x", "reverse": True}])}',
+            f'.mounts += {json.dumps([{"location": "/old", "writable": True}, {"location": "/x", "mountPoint": "/home/a.linux/.claude-shared"}])}',
+            '.provision += [{"mode":"user","script":"exit 0"}]', '.env += {"UV_PROJECT_ENVIRONMENT":".venv-agent"}']
+    lab.limactl("create", "--tty=false", "--name", "claude-sandbox-myapp", str(lab.template), home=home)
+    config = json.loads((home / "claude-sandbox-myapp/lima.yaml").read_text())
+    for expression in sets:
+        key, _, value = expression[1:].partition(" += ")
+        config[key] = json.loads(value) if key == "env" else [*config.get(key, []), *json.loads(value)]
+    (home / "claude-sandbox-myapp/lima.yaml").write_text(json.dumps(config))
+    (lab.state / ".claude").mkdir(parents=True)
+    (lab.state / ".claude/settings.json").write_text("{}")
+    return home
+
+
+def test_vm_is_brought_along(lab: FakeLab) -> None:
+    """A new VM from the old one, which stays; later commands need not know where it lies."""
+    home, project = old_world(lab), lab.project("myapp")
+    old = (home / "claude-sandbox-myapp/lima.yaml").read_bytes()
+    lab.run("-d", project, "-c", "claude-sandbox-myapp").expect(FAILED, "has no VM claude-sandbox-myapp in")
+    lab.run("-d", project, "-c", "claude-sandbox-myapp", "shell", "--", "true", env={"LIMA_HOME": str(home)}).expect(0)
+    row = lab.row(project)
+    config = json.loads((home / row.name / "lima.yaml").read_text())
+    assert [m["location"] for m in config["mounts"]] == [str(project), str(lab.state / ".claude")]
+    assert [f.get("ignore") for f in config["portForwards"]] == [True]
+    assert "claude-hooks" not in json.dumps(config)
+    assert lab.run("-d", project, "shell", "--", "echo", "said").expect(0).text == "said\n"
+    lab.run("-d", project, "stop").expect(0)
+    lab.run("-d", project, "delete").expect(0)
+    assert (home / "claude-sandbox-myapp/lima.yaml").read_bytes() == old
+
+
+def test_pid_files_of_the_old_servers(lab: FakeLab) -> None:
+    """There whoever had the number by then was killed."""
+    old_world(lab)
+    bystander = subprocess.Popen(["sleep", "60"])
+    try:
+        for name in ("claude-hooks-server.pid", "audio-server.pid"):
+            (lab.state / name).write_text(f"{bystander.pid}\n")
+        (lab.state / "claude-hooks.sock").touch()
+        lab.make(lab.project()).expect(0)
+        for argv in (["restart-hooks"], ["status"], ["stop-all"]):
+            lab.run(*argv).expect(0)
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
 
 
 def test_made_from_the_environment(lab: FakeLab) -> None:
