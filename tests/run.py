@@ -98,7 +98,7 @@ class Tests:
         if (CHECKOUT / ".clang-tidy").exists() and self.is_version_14("clang-tidy"):
             tidy = [t for t in ["run-clang-tidy", *glob.glob("/usr/bin/run-clang-tidy-*")] if shutil.which(t)]
             self.step("clang-tidy", "clang-tidy", [*tidy[:1], "-quiet", "-p", self.tree.build / "meson",
-                       "/(libclaudesandbox|cli|guest)/"])
+                       "/(libclaudesandbox|cli|guest|servers|audio-server|hooks-server)/"])
         self.step(f"shellcheck, {len(scripts)} files", "shellcheck", ["shellcheck", *scripts])
 
     def meson(self, title: str, name: str) -> None:

@@ -5,12 +5,15 @@ VM, then through a real one. A file stands in for the microphone, so that what a
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import termios
+import time
 from pathlib import Path
 from typing import Any, Iterator, Optional
 
@@ -94,6 +97,11 @@ def audio(sandbox: Sandbox) -> Iterator[Audio]:
         made.close()
 
 
+def waiting(connection: socket.socket) -> int:
+    """How many bytes have come and were not read."""
+    return int.from_bytes(fcntl.ioctl(connection, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
 def ask(path: Path, request: bytes) -> bytes:
     with connect(path) as connection:
         with contextlib.suppress(BrokenPipeError):
@@ -142,6 +150,8 @@ def test_recorder_is_told_just_this(audio: Audio) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_microphone_is_closed_when_rec_ends(audio: Audio, number: int) -> None:
+    """Also when the recorder has nothing to write just then, and so does not notice by itself."""
+    audio.recorder.write_text(RECORDER.replace("exec cat /dev/zero", "head -c 32000 /dev/zero; exec sleep 600"))
     rec = audio.begin_rec(audio.endless())
     assert rec.stdout and len(rec.stdout.read(32000)) == 32000
     pid = audio.recorder_pid()
@@ -161,6 +171,17 @@ def test_guest_that_takes_nothing(audio: Audio) -> None:
         assert audio.microphone() == "open"
         assert b"busy" in ask(path, b"rec 16000 1 16 signed\n")
     until(lambda: not is_alive(pid), "the recorder ends")
+
+
+def test_slow_guest_gets_every_bit(audio: Audio) -> None:
+    """The recorder waits for it where it can."""
+    samples = os.urandom(2_000_000)
+    (audio.sandbox.root / "sound").write_bytes(samples)
+    audio.recorder.write_text(f"#!/bin/sh\nexec cat '{audio.sandbox.root}/sound'\n")
+    with connect(audio.endless()) as guest:
+        guest.sendall(b"rec 48000 2 16 signed\n")
+        until(lambda: 0 < waiting(guest) == (time.sleep(0.2) or waiting(guest)), "no more comes")
+        assert read_all(guest) == b"ok\n" + samples
 
 
 def test_guest_that_talks_on(audio: Audio) -> None:
