@@ -6,7 +6,7 @@ bool csb__bucket_take(struct csb__bucket *b, const struct csb__limits *limits, i
     int64_t passed = now_ms - b->filled_at;
 
     /* A long time would fill it many times over: no product of it may overflow. */
-    if (b->filled_at == 0 || passed * limits->rate >= full || passed > 86400000) {
+    if (b->filled_at == 0 || passed > 86400000 || passed * limits->rate >= full) {
         b->level = full;
     } else {
         b->level += passed * limits->rate;
