@@ -106,6 +106,7 @@ static char *root; /* of projects; not the home, not the state directory */
 static void setup(void) {
     ctx = (csb_ctx){.engine = &fake};
     test_env(&ctx.env);
+    free(ctx.env.guest_dir);
     ctx.env.guest_dir = test_dir();
     root = test_dir();
     calls[0] = '\0';
