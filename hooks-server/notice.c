@@ -77,24 +77,24 @@ static void set_title(struct notice *n, const csb_event *event) {
     snprintf(n->title, sizeof(n->title), "Claude [%s]", label);
 }
 
-static void set_body(struct notice *n, const char *format, const char *text) {
+static void set_body(struct notice *n, const char *start, const char *text) {
     char whole[NOTICE_BODY_MAX * 2];
 
-    snprintf(whole, sizeof(whole), format, text);
+    snprintf(whole, sizeof(whole), "%s%s", start, text);
     copy_clean(n->body, sizeof(n->body), whole);
 }
 
 static bool notification(const csb_event *event, struct notice *n) {
     const char *text = csb_event_message(event);
 
-    set_body(n, "%s", text && *text ? text : "Claude wants to tell you something");
+    set_body(n, "", text && *text ? text : "Claude wants to tell you something");
     n->sound = SOUND_MESSAGE;
     return true;
 }
 
 static bool stop(const csb_event *event, struct notice *n) {
     (void)event;
-    set_body(n, "%s", "Claude has finished");
+    set_body(n, "", "Claude has finished");
     n->sound = SOUND_DONE;
     return true;
 }
@@ -102,7 +102,7 @@ static bool stop(const csb_event *event, struct notice *n) {
 static bool stop_failure(const csb_event *event, struct notice *n) {
     const char *error = csb_event_string(event, "error");
 
-    set_body(n, "Claude has stopped: %s", error && *error ? error : "unknown error");
+    set_body(n, "Claude has stopped: ", error && *error ? error : "unknown error");
     n->sound = SOUND_ERROR;
     n->urgency = URGENCY_CRITICAL;
     return true;
@@ -111,7 +111,7 @@ static bool stop_failure(const csb_event *event, struct notice *n) {
 static bool permission_request(const csb_event *event, struct notice *n) {
     const char *tool = csb_event_tool(event);
 
-    set_body(n, "Claude asks for permission to use %s", tool && *tool ? tool : "a tool");
+    set_body(n, "Claude asks for permission to use ", tool && *tool ? tool : "a tool");
     n->sound = SOUND_QUESTION;
     return true;
 }
@@ -144,5 +144,5 @@ bool notice_for_event(const csb_event *event, struct notice *ret) {
 void notice_for_test(struct notice *ret) {
     *ret = (struct notice){.key = "/test", .sound = SOUND_MESSAGE, .urgency = URGENCY_NORMAL};
     snprintf(ret->title, sizeof(ret->title), "Claude [test]");
-    set_body(ret, "%s", "Notifications from claude-sandbox look like this.");
+    set_body(ret, "", "Notifications from claude-sandbox look like this.");
 }
