@@ -41,12 +41,13 @@ void csb__provision_script(struct csb__strbuf *out, const struct csb__template *
                      script->as_user
                          ? "cd\n\"${SHELL:-/bin/sh}\" -lc 'exec \"$0\"' \"$f\" </dev/null 2>&1\n"
                          : "cd /\n\"$f\" </dev/null 2>&1\n");
-    /* What stands in the note must be on the disk. 255 would be ssh's own failure. */
+    /* What it did, also one that failed, must be on the disk before the note says so, and before a
+     * start that failed pulls the plug. 255 would be ssh's own failure. */
     csb__strbuf_printf(out,
-                       "status=$?\nrm -f \"$f\"\n"
+                       "status=$?\nrm -f \"$f\"\nsync\n"
                        "[ $status -ne 255 ] || status=254\n"
                        "if [ $status -eq 0 ]; then\n"
-                       "    sudo -n mkdir -p " NOTE_DIR " && sync &&\n"
+                       "    sudo -n mkdir -p " NOTE_DIR " &&\n"
                        "        echo %zu | sudo -n tee -a " NOTE " >/dev/null && sync\n"
                        "fi\n"
                        "exit $status\n",
@@ -122,10 +123,6 @@ static int read_note(struct csb__env *env, const struct csb__door *door,
     return 0;
 }
 
-static void on_line(const char *line, void *userdata) {
-    csb__log(userdata, CSB_LOG_DEBUG, "| %s", line);
-}
-
 /* Why the script failed, if it did, lands in *why. */
 static int run_one(struct csb__env *env, const struct csb__door *door,
                    const struct csb__template *t, size_t index, csb_error **why, csb_error **err) {
@@ -146,7 +143,7 @@ static int run_one(struct csb__env *env, const struct csb__door *door,
     snprintf(what, sizeof(what), "running the template's script of line %d", s->line);
     csb__progress(env, (int)index + 1, (int)t->n_scripts, what);
     rc = csb__ssh_work(env, door, s->as_user ? "exec /bin/sh -s" : "exec sudo -n /bin/sh -s",
-                       csb__strbuf_text(&script), on_line, env, &r, err);
+                       csb__strbuf_text(&script), &r, err);
     if (rc == 0 && r.status != 0) {
         csb__strbuf_add(&r.out, r.errout.data, r.errout.len);
         csb__strbuf_keep_tail(&r.out, 8192);

@@ -99,13 +99,16 @@ int csb__ssh_run(struct csb__env *env, const struct csb__door *door, const char 
     return run_script(env, door, script, input, &run, ret, err);
 }
 
+static void log_line(const char *line, void *userdata) {
+    csb__log(userdata, CSB_LOG_DEBUG, "| %s", line);
+}
+
 int csb__ssh_work(struct csb__env *env, const struct csb__door *door, const char *script,
-                  const char *input, csb__line_fn on_line, void *userdata,
-                  struct csb__run_result *ret, csb_error **err) {
+                  const char *input, struct csb__run_result *ret, csb_error **err) {
     struct csb__run run = CSB__RUN_INIT;
 
-    run.on_line = on_line;
-    run.userdata = userdata;
+    run.on_line = log_line;
+    run.userdata = env;
     run.flags = CSB__RUN_TAIL;
     return run_script(env, door, script, input, &run, ret, err);
 }

@@ -14,11 +14,10 @@ int csb__ssh_connect(struct csb__env *env, const struct csb__door *door, csb_err
 int csb__ssh_run(struct csb__env *env, const struct csb__door *door, const char *script,
                  const char *input, struct csb__run_result *ret, csb_error **err);
 
-/* The same for work that may take as long as the public call may: `on_line` is given each line of
- * its output as it comes, and the end of that stays in ret->out. */
+/* The same for work that may take as long as the public call may: each line of its output is logged
+ * as it comes, and the end of it stays in ret->out. */
 int csb__ssh_work(struct csb__env *env, const struct csb__door *door, const char *script,
-                  const char *input, csb__line_fn on_line, void *userdata,
-                  struct csb__run_result *ret, csb_error **err);
+                  const char *input, struct csb__run_result *ret, csb_error **err);
 
 struct csb__ssh_exec {
     const char *script;
