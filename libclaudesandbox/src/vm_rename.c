@@ -23,7 +23,8 @@
 #include "vm.h"
 
 #define RENAME_TIMEOUT_MS (5 * 60 * 1000)
-#define STEPS_MS (3 * 60 * 1000)
+#define SETTLE_MS 5000
+#define STEPS_MS 180000
 /* No name of a machine begins so. */
 #define LOCK "_rename"
 #define JOURNAL "rename.json"
@@ -229,13 +230,14 @@ void csb__rename_settle(csb_ctx *ctx) {
     CSB__AUTOFREE char *path = csb__path_join(env->state_dir, JOURNAL);
     CSB__AUTOERROR csb_error *e = NULL;
     CSB__AUTOCLOSE int lock = -1;
-    struct plan p;
+    struct plan p = {0};
     int64_t saved;
 
     if (!path || access(path, F_OK) != 0) {
         return;
     }
-    saved = csb__env_shield(env, 1);
+    /* Whoever is at it is done in a moment. */
+    saved = csb__env_shield(env, SETTLE_MS);
     if (csb__lock(env, LOCK, "renaming a VM", &lock, NULL) == 0) {
         env->deadline = csb__now_ms() + STEPS_MS;
         if (plan_load(env, &p, &e) == 0 && carry_out(env, &p, &e) == 0) {
@@ -350,14 +352,18 @@ static int make_plan(csb_vm *vm, const char *new_name, unsigned flags, struct pl
 static int rename_locked(csb_vm *vm, const char *new_name, unsigned flags, csb_error **err) {
     struct csb__env *env = &vm->ctx->env;
     struct csb__record fresh = {0};
-    struct plan p;
+    CSB__AUTOCLOSE int lock = -1;
+    struct plan p = {0};
     int64_t saved;
     int rc = make_plan(vm, new_name, flags, &p, err);
 
     if (rc != 0 || (flags & CSB_RENAME_CHECK)) {
         return rc;
     }
-    rc = plan_save(env, &p, err);
+    rc = *p.aside ? csb__lock(env, p.aside, "using the VM of that name", &lock, err) : 0;
+    if (rc == 0) {
+        rc = plan_save(env, &p, err);
+    }
     if (rc != 0) {
         return rc;
     }
