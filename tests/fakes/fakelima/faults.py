@@ -6,8 +6,8 @@ A fault is a JSON object, a list of them stands in the file named by ``PREFIX_SC
     verb            which call it strikes ("clone"; for ssh: exec, check, forward, cancel, exit, master); absent: any
     match           only when an argument contains this text
     times           only so many times (counted for the whole run, across processes)
-    at              where in the call: "begin" (the default), "copy" (clone, create: the directory exists, its
-                    lima.yaml does not), "boot" (start: the VM lives, but is not ready), "end" (all is done)
+    at              where in the call: "begin" (the default), "copy" (clone, create, rename: the directory
+                    exists, its lima.yaml does not), "boot" (start: the VM lives, but is not ready), "end" (all is done)
     delay           seconds to wait; the call goes on unless something below ends it
     stdout, stderr  text to print there (garbage, if one likes)
     kind            "disk_full": the message of a full disk, exit 1

@@ -125,7 +125,8 @@ class Limactl:
         if command.get("quiet"):
             self.call.out("".join(f"{name}\n" for name in chosen))
         else:
-            self._list(command, [self._inspect_for_list(name) for name in chosen])
+            found = [self._inspect_for_list(name) for name in known]      # all, whatever was asked for
+            self._list(command, [inst for inst in found if inst.name in chosen])
         if unknown:
             raise Fatal("unmatched instances")
         return 0
@@ -264,6 +265,32 @@ class Limactl:
         if source.config is None:
             self._panic()
         self._edit(target, source.config, list(command.get("set", [])))
+        self.call.checkpoint("end")
+        return 0
+
+    def rename(self, command: Command) -> int:
+        """File by file, in the order of names; what a clone does not get is lost."""
+        command.need(2, 2, "rename OLDINST NEWINST")
+        old_name, new_name = command.args
+        source = self._source(old_name)
+        if old_name == new_name:
+            raise Fatal(f"new instance name {backquote(new_name)} must be different from {backquote(old_name)}")
+        store.check_name(new_name)
+        store.check_socket_length(new_name)
+        target = store.Instance(new_name)
+        if store.exists(new_name):
+            raise Fatal(f"instance {backquote(new_name)} already exists")
+        if source.status == "Running":
+            raise Fatal("cannot rename a running instance")
+        os.mkdir(target.dir, 0o700)
+        for name in sorted(os.listdir(source.dir)):
+            if name in ("protected", "swtpm") or name.endswith(NOT_CLONED):
+                continue
+            if name == "lima.yaml":
+                self.call.checkpoint("copy", target.path("disk"))
+            os.rename(source.path(name), target.path(name))
+        import shutil
+        shutil.rmtree(source.dir)
         self.call.checkpoint("end")
         return 0
 
@@ -535,7 +562,8 @@ class Limactl:
             except FileNotFoundError as error:
                 raise Fatal(f"failed to inspect instance {backquote(name)}: {error}") from None
             if os.path.exists(mark) == wanted:
-                self.log.warning(f"Instance {backquote(name)} is already {word}. Skipping.")
+                state = "is already protected" if wanted else "isn't protected"
+                self.log.warning(f"Instance {backquote(name)} {state}. Skipping.")
                 continue
             if wanted:
                 os.close(os.open(mark, os.O_WRONLY | os.O_CREAT, 0o400))
@@ -559,6 +587,7 @@ VERBS: dict[str, tuple[dict[str, type], dict[str, str]]] = {
     "create": ({"name": str, "set": list}, {}),
     "start": ({"name": str, "set": list, "timeout": str, "progress": bool}, {}),
     "clone": ({"set": list}, {}),
+    "rename": ({"set": list}, {}),
     "edit": ({"set": list}, {}),
     "stop": ({"force": bool}, {"f": "force"}),
     "delete": ({"force": bool}, {"f": "force"}),
