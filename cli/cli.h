@@ -4,11 +4,17 @@
 #define CLI_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include <claudesandbox.h>
 
 /* Documented in claude-sandbox(1); else a program's own status. */
 enum { EXIT_USAGE = 2, EXIT_SANDBOX = 125, EXIT_INTERRUPTED = 130 };
+
+/* The base of new VMs when nothing else is said, and the command that makes it, which is also the
+ * name of a program. */
+#define CLI_TOOLS_VM "tools-vm"
+#define CLI_REBUILD "rebuild-tools-vm"
 
 struct cli_options {
     const char *dir; /* NULL: the current directory */
@@ -58,6 +64,7 @@ extern const struct cli_command cmd_prune;
 extern const struct cli_command cmd_doctor;
 extern const struct cli_command cmd_restart_hooks;
 extern const struct cli_command cmd_delete;
+extern const struct cli_command cmd_rebuild;
 
 /* options.c: -1 to go on with *command, else the exit status to end with. */
 int cli_parse(int argc, char **argv, struct cli_options *o, const struct cli_command **command);
@@ -98,6 +105,8 @@ void cli_catch_signals(void);
 csb_ctx *cli_new_context(const struct cli_options *o, bool progress, int *status);
 /* The same for questions that may take so long, and no longer. */
 csb_ctx *cli_new_hasty_context(const struct cli_options *o, int timeout_ms);
+/* One as these say, with an error instead of a word. */
+csb_ctx *cli_open_context(const csb_ctx_options *options, csb_error **err);
 void cli_free_context(csb_ctx *ctx);
 
 /* parallel.c: does the same to many machines at once, each with a context of its own; the first bad
@@ -108,7 +117,13 @@ int cli_parallel(const struct cli_options *o, const char *const *names, size_t n
 /* ports.c: "8080:80,9090"; -1, or the exit status of a usage error. */
 int cli_parse_ports(const char *text, csb_port *ports, size_t max, size_t *n);
 
-/* ensure.c: the project's machine, made if there is none, and running. */
+/* ensure.c: --cpus, --mem and --disk; -1, or the exit status of a usage error. */
+int cli_parse_sizes(const struct cli_options *o, csb_vm_options *v);
+/* What new VMs are copies of when nothing is said: the tools VM, where it has been built for the
+ * engine that is to be used; else NULL. */
+const char *cli_default_base(csb_ctx *ctx);
+bool cli_is_default_base(const csb_vm *vm, const char *engine);
+/* The project's machine, made if there is none, and running. */
 int cli_ensure_running(csb_ctx *ctx, const struct cli_options *o, csb_vm **ret);
 
 /* find.c: the machines that a command is about: those named, else the project's. Calls fn for each; the

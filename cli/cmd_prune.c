@@ -21,7 +21,8 @@ static bool wants_prune(const csb_vm *vm, const struct cli_options *o) {
     int state = csb_vm_state(vm);
 
     if (o->leftovers || strncmp(csb_vm_name(vm), prefix, strlen(prefix)) != 0 ||
-        !*csb_vm_project_dir(vm) || (base && strcmp(base, csb_vm_name(vm)) == 0)) {
+        !*csb_vm_project_dir(vm) || csb_vm_is_protected(vm) ||
+        (base && strcmp(base, csb_vm_name(vm)) == 0)) {
         return false;
     }
     return o->force || (state != CSB_VM_RUNNING && state != CSB_VM_STARTING);

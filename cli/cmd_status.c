@@ -21,6 +21,12 @@ static csb_error *look_around(csb_ctx *ctx, const struct cli_options *o, struct 
     if (csb_ctx_engine(ctx, &s->engine, &s->engine_why, &err) != 0) {
         s->engine_why = csb_error_message(err);
     }
+    for (size_t i = 0; s->engine && !s->base_vm && !s->template && i < csb_vm_list_count(s->list);
+         i++) {
+        const csb_vm *vm = csb_vm_list_get(s->list, i);
+
+        s->base_vm = cli_is_default_base(vm, s->engine) ? csb_vm_name(vm) : NULL;
+    }
     return err;
 }
 

@@ -53,20 +53,25 @@ static void replace(csb_ctx *from, csb_ctx *to) {
     }
 }
 
+csb_ctx *cli_open_context(const csb_ctx_options *options, csb_error **err) {
+    csb_ctx *ctx = NULL;
+
+    if (csb_ctx_new(options, &ctx, err) != 0) {
+        return NULL;
+    }
+    replace(NULL, ctx);
+    return ctx;
+}
+
 static csb_ctx *make(const struct cli_options *o, bool progress, int timeout_ms, csb_error **err) {
     csb_ctx_options options = CSB_CTX_OPTIONS_INIT;
-    csb_ctx *ctx = NULL;
 
     options.engine = o->engine;
     options.log = log_line;
     options.log_userdata = (void *)&o->verbose;
     options.progress = progress && !o->quiet ? cli_progress : NULL;
     options.timeout_ms = timeout_ms;
-    if (csb_ctx_new(&options, &ctx, err) != 0) {
-        return NULL;
-    }
-    replace(NULL, ctx);
-    return ctx;
+    return cli_open_context(&options, err);
 }
 
 csb_ctx *cli_new_context(const struct cli_options *o, bool progress, int *status) {

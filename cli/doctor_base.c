@@ -70,6 +70,9 @@ void doctor_base(struct doctor *d) {
     csb_vm *vm = NULL;
     char mend[256];
 
+    if (!name && !or_env(d->o->template, "CLAUDE_SANDBOX_TEMPLATE")) {
+        name = cli_default_base(d->ctx);
+    }
     if (!name) {
         doctor_say(d, true, "base VM", "", "none is set: new VMs are made from the template");
         return;

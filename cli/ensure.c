@@ -37,7 +37,7 @@ static int parse_size(const char *option, const char *text, uint64_t *ret) {
     return status;
 }
 
-static int parse_sizes(const struct cli_options *o, csb_vm_options *v) {
+int cli_parse_sizes(const struct cli_options *o, csb_vm_options *v) {
     int status = o->cpus ? parse_cpus(o->cpus, &v->cpus) : -1;
 
     if (status < 0 && o->mem) {
@@ -70,11 +70,31 @@ static int check_tilde(const char *dir) {
                            dir, dir + 1, dir);
 }
 
+bool cli_is_default_base(const csb_vm *vm, const char *engine) {
+    return strcmp(csb_vm_name(vm), CLI_TOOLS_VM) == 0 && csb_vm_is_protected(vm) &&
+           strcmp(csb_vm_engine(vm), engine) == 0;
+}
+
+const char *cli_default_base(csb_ctx *ctx) {
+    csb_error *err = NULL;
+    const char *engine = "";
+    csb_vm *vm = NULL;
+    bool good = csb_ctx_engine(ctx, &engine, NULL, &err) == 0 &&
+                csb_vm_open(ctx, CLI_TOOLS_VM, &vm, &err) == 0 && cli_is_default_base(vm, engine);
+
+    csb_error_free(err);
+    csb_vm_free(vm);
+    return good ? CLI_TOOLS_VM : NULL;
+}
+
 static int make(csb_ctx *ctx, const struct cli_options *o, const csb_vm_options *v, csb_vm **ret,
                 csb_error **err) {
     const char *base = or_env(o->clone_from, "CLAUDE_SANDBOX_BASE_VM");
     const char *template = or_env(o->template, "CLAUDE_SANDBOX_TEMPLATE");
 
+    if (!base && !template) {
+        base = cli_default_base(ctx);
+    }
     if (base && !o->template) {
         return csb_vm_clone(ctx, base, v, ret, err);
     }
@@ -159,7 +179,7 @@ int cli_ensure_running(csb_ctx *ctx, const struct cli_options *o, csb_vm **ret) 
     csb_port ports[PORTS_MAX];
     char settings[4096];
     csb_error *err = NULL;
-    int status = parse_sizes(o, &v);
+    int status = cli_parse_sizes(o, &v);
     int rc;
 
     if (status < 0) {

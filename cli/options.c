@@ -8,8 +8,8 @@
 #include "cli.h"
 
 const struct cli_command *const cli_commands[] = {
-    &cmd_shell, &cmd_status, &cmd_stop,          &cmd_stop_all, &cmd_delete,
-    &cmd_prune, &cmd_doctor, &cmd_restart_hooks, NULL,
+    &cmd_shell, &cmd_status,  &cmd_stop,   &cmd_stop_all,      &cmd_delete,
+    &cmd_prune, &cmd_rebuild, &cmd_doctor, &cmd_restart_hooks, NULL,
 };
 
 struct option {
@@ -157,12 +157,19 @@ static int check(const struct cli_command *c, const struct cli_options *o) {
     return -1;
 }
 
+/* By a name that is a command's own: then the command need not be said. */
+static const struct cli_command *called_as(const char *path) {
+    const char *slash = path ? strrchr(path, '/') : NULL;
+
+    return path && strcmp(slash ? slash + 1 : path, CLI_REBUILD) == 0 ? &cmd_rebuild : NULL;
+}
+
 int cli_parse(int argc, char **argv, struct cli_options *o, const struct cli_command **command) {
     const char **names = calloc((size_t)argc + 1, sizeof(*names)); /* lives as long as we do */
     int status = -1;
 
     *o = (struct cli_options){.names = names, .argc = argc, .argv = argv};
-    *command = NULL;
+    *command = called_as(argv[0]);
     if (!names) {
         return EXIT_SANDBOX;
     }

@@ -98,6 +98,10 @@ static int fill(csb_ctx *ctx, const csb_ctx_options *o, csb_error **err) {
     if (rc == 0) {
         rc = copy_string(&env->guest_dir, first_of(guest, CSB__GUEST_DIR), err);
     }
+    if (rc == 0) {
+        ctx->template_path = csb__path_join(env->guest_dir, "tools-vm.yaml");
+        rc = ctx->template_path ? 0 : csb__fail_nomem(err);
+    }
     env->timeout_ms = o->timeout_ms;
     env->log = o->log;
     env->log_userdata = o->log_userdata;
@@ -138,6 +142,7 @@ void csb_ctx_free(csb_ctx *ctx) {
         csb__env_finish(&ctx->env);
         free(ctx->wanted_engine);
         free(ctx->engine_why);
+        free(ctx->template_path);
         free(ctx);
     }
 }
@@ -149,6 +154,10 @@ int csb_ctx_cancel(csb_ctx *ctx) {
 
 const char *csb_ctx_state_dir(const csb_ctx *ctx) {
     return ctx->env.state_dir;
+}
+
+const char *csb_ctx_template(const csb_ctx *ctx) {
+    return ctx->template_path;
 }
 
 int csb__ctx_engine(csb_ctx *ctx, const struct csb__engine **ret, csb_error **err) {

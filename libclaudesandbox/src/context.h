@@ -12,6 +12,7 @@ struct csb_ctx {
     char *wanted_engine;              /* NULL: none in particular */
     const struct csb__engine *engine; /* NULL until chosen */
     char *engine_why;
+    char *template_path; /* the installed one */
 };
 
 /* The engine for new machines, chosen once. */

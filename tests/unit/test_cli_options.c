@@ -18,6 +18,8 @@ const struct cli_command cmd_prune = {.name = "prune", .arguments = "", .summary
 const struct cli_command cmd_doctor = {.name = "doctor", .arguments = "", .summary = ""};
 const struct cli_command cmd_restart_hooks = {
     .name = "restart-hooks", .arguments = "", .summary = ""};
+const struct cli_command cmd_rebuild = {
+    .name = CLI_REBUILD, .arguments = "", .summary = "", .takes_names = true};
 const struct cli_command cmd_delete = {
     .name = "delete", .arguments = "", .summary = "", .takes_names = true};
 
@@ -161,6 +163,24 @@ START_TEST(an_empty_value_is_refused) {
 }
 END_TEST
 
+START_TEST(a_program_named_as_a_command_is_one) {
+    static const char *const paths[] = {"rebuild-tools-vm", "/opt/x/bin/rebuild-tools-vm"};
+
+    for (size_t i = 0; i < 2; i++) {
+        char path[64];
+        char name[] = "stop";
+        char *argv[] = {path, name, NULL};
+        struct cli_options o;
+        const struct cli_command *command;
+
+        snprintf(path, sizeof(path), "%s", paths[i]);
+        ck_assert_int_eq(cli_parse(2, argv, &o, &command), -1);
+        ck_assert_ptr_eq(command, &cmd_rebuild);
+        ck_assert_str_eq(o.names[0], "stop");
+    }
+}
+END_TEST
+
 Suite *cli_options_suite(void);
 Suite *cli_options_suite(void) {
     Suite *s = suite_create("cli_options");
@@ -173,5 +193,6 @@ Suite *cli_options_suite(void) {
     tcase_add_test(tc, names_are_collected);
     tcase_add_test(tc, mistakes_are_the_users);
     tcase_add_test(tc, an_empty_value_is_refused);
+    tcase_add_test(tc, a_program_named_as_a_command_is_one);
     return s;
 }

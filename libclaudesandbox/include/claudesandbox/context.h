@@ -62,6 +62,10 @@ CSB_API int csb_ctx_cancel(csb_ctx *ctx);
 /* The directory that holds everything of ours, absolute. Borrowed.  Since: 0.1 */
 CSB_API const char *csb_ctx_state_dir(const csb_ctx *ctx);
 
+/* The path of the template that is installed with the library: the tools VM's. Borrowed.
+ * Since: 0.1 */
+CSB_API const char *csb_ctx_template(const csb_ctx *ctx);
+
 /*
  * Which engine new machines are made with, decided on the first call and remembered: the one asked
  * for, else lima where it is usable, else qemu.

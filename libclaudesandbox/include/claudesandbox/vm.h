@@ -69,7 +69,7 @@ CSB_API int csb_size_parse(const char *text, uint64_t *ret, csb_error **err);
  * template_path: a Lima template (YAML); claude-sandbox-tools-vm(5) says which keys each engine
  * understands. Its scripts run at the first start. Sizes in it that are more than this machine can
  * bear are cut, with a CSB_LOG_WARNING. NULL: the engine's own image (qemu), or the template that is
- * installed with the library (lima).
+ * installed with the library (lima), see csb_ctx_template().
  * opts: name or project_dir must be given.
  *
  * Errors: CSB_EINVAL (bad options; more memory than the host has; a directory that lies in one that
