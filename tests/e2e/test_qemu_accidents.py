@@ -130,8 +130,8 @@ def test_disk_smaller_than_the_image(lab: QemuLab) -> None:
 
 def test_template_asks_for_too_much(lab: QemuLab) -> None:
     template = lab.root / "t.yaml"
-    template.write_text("cpus: 2\nprovision:\n- script: date\n")
-    lab.run("-d", lab.dir, "-t", template).expect(FAILED, f"{template}:2: the qemu engine can't do \"provision\"")
+    template.write_text("cpus: 2\narch: x86_64\n")
+    lab.run("-d", lab.dir, "-t", template).expect(FAILED, f"{template}:2: the qemu engine can't do \"arch\"")
     lab.nothing_is_left()
 
 

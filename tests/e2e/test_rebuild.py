@@ -73,8 +73,10 @@ def test_a_base_is_made_and_used(lab: RebuildLab) -> None:
     assert lab.is_protected(BASE) and list(lab.records()) == [BASE]
     assert "ssh_host_" in (lab.guest / "sudo.log").read_text()
     # From now on a project's VM is a copy of it, without a word.
-    project = lab.project()
-    lab.run("-d", project, "shell", "--", "true", env={"CLAUDE_SANDBOX_TEMPLATE": ""}).expect(0)
+    project, nothing_said = lab.project(), {"CLAUDE_SANDBOX_TEMPLATE": ""}
+    assert json.loads(lab.run("status", "--json", env=nothing_said).text)["base_vm"] == BASE
+    assert json.loads(lab.run("status", "--json").text)["base_vm"] is None
+    lab.run("-d", project, "shell", "--", "true", env=nothing_said).expect(0)
     assert [call["argv"][-2] for call in lab.calls("clone")] == [BASE]
     assert not lab.records()[lab.row(project).name]["protected"]
 
