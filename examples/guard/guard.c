@@ -40,6 +40,7 @@ static int on_event(const csb_event *event, csb_reply *reply, void *userdata) {
 }
 
 int main(void) {
+    struct sigaction action = {.sa_handler = on_signal};
     csb_error *err = NULL;
     csb_ctx *ctx = NULL;
     int rc = csb_ctx_new(NULL, &ctx, &err);
@@ -48,8 +49,8 @@ int main(void) {
         rc = csb_hooks_open(ctx, NULL, on_event, NULL, &hooks, &err);
     }
     if (rc == 0) {
-        signal(SIGINT, on_signal);
-        signal(SIGTERM, on_signal);
+        sigaction(SIGINT, &action, NULL);
+        sigaction(SIGTERM, &action, NULL);
     }
     while (rc == 0 && !over) {
         rc = csb_hooks_dispatch(hooks, -1, &err);
