@@ -490,6 +490,7 @@ START_TEST(the_callback_can_end_it) {
     CSB__AUTOCLOSE int other = -1;
     AUTOWORLD w;
     char buf[400] = "";
+    struct pollfd pfd = {.events = POLLIN};
 
     make_world(&w);
     open_hooks(&w, NULL);
@@ -501,8 +502,10 @@ START_TEST(the_callback_can_end_it) {
     ck_assert_int_eq(csb_hooks_dispatch(w.hooks, 1000, &e), CSB_EUSER);
     ck_assert_int_gt(read(fd, buf, sizeof(buf) - 1), 0);
     ck_assert_ptr_nonnull(strstr(buf, " 200 OK"));
-    /* It can go on, and the next one is not forgotten. */
+    /* It can go on, and the next one is not forgotten: whoever polls is told of it. */
     w.stop_with = 0;
+    pfd.fd = csb_hooks_fd(w.hooks);
+    ck_assert_int_eq(poll(&pfd, 1, 0), 1);
     dispatch(&w, -1);
     hear(&w, other, &text);
     ck_assert_str_eq(w.heard, "one:Stop two:Stop ");
