@@ -161,7 +161,6 @@ static int build(struct rebuild *r, const csb_vm_options *v, csb_vm **vm, csb_er
     if (remove_leftover(r, err) != 0 || create(r, v, vm, err) != 0) {
         return EXIT_SANDBOX;
     }
-    phase(r, "starting it");
     if (csb_vm_start(*vm, err) != 0) {
         return EXIT_SANDBOX;
     }
