@@ -65,10 +65,13 @@ extern const struct cli_command cmd_doctor;
 extern const struct cli_command cmd_restart_hooks;
 extern const struct cli_command cmd_delete;
 extern const struct cli_command cmd_rebuild;
+extern const struct cli_command cmd_complete; /* for shells, and in no list */
 
 /* options.c: -1 to go on with *command, else the exit status to end with. */
 int cli_parse(int argc, char **argv, struct cli_options *o, const struct cli_command **command);
 extern const struct cli_command *const cli_commands[];
+/* A line an option, for shells: letter, name, value and help, with tabs between; "-" for none. */
+void cli_list_options(void);
 
 /* report.c: the one place that turns an error into words and an exit status. Frees it. */
 int cli_report(csb_error *err);

@@ -81,6 +81,16 @@ static void print_help(void) {
            "130 interrupted. See claude-sandbox(1).\n");
 }
 
+void cli_list_options(void) {
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        const struct option *o = &options[i];
+
+        printf("-%.1s\t--%s\t%s\t%s\n", &o->letter, o->name, o->value_name ? o->value_name : "-",
+               o->help);
+    }
+    printf("-h\t--help\t-\tsay how it is used\n-\t--version\t-\tsay the version\n");
+}
+
 /* Finds the option that a word names; *value points into "--name=value" and "-nvalue". */
 static const struct option *find_option(const char *word, const char **value) {
     size_t len;
@@ -139,7 +149,7 @@ static const struct cli_command *find_command(const char *name) {
             return cli_commands[i];
         }
     }
-    return NULL;
+    return strcmp(name, cmd_complete.name) == 0 ? &cmd_complete : NULL;
 }
 
 static int check(const struct cli_command *c, const struct cli_options *o) {

@@ -15,6 +15,7 @@ const struct cli_command cmd_stop = {
     .name = "stop", .arguments = "", .summary = "", .takes_names = true};
 const struct cli_command cmd_stop_all = {.name = "stop-all", .arguments = "", .summary = ""};
 const struct cli_command cmd_prune = {.name = "prune", .arguments = "", .summary = ""};
+const struct cli_command cmd_complete = {.name = "__complete", .arguments = "", .summary = ""};
 const struct cli_command cmd_doctor = {.name = "doctor", .arguments = "", .summary = ""};
 const struct cli_command cmd_restart_hooks = {
     .name = "restart-hooks", .arguments = "", .summary = ""};
