@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "core/options.h"
+#include "core/posix.h"
 #include "guest/forward.h"
 #include "guest/ssh.h"
+#include "model/fit.h"
 #include "store.h"
 #include "vm.h"
 #include "vm_neighbours.h"
@@ -97,7 +99,10 @@ int csb_vm_configure(csb_vm *vm, const csb_vm_options *opts, int *ret_later, csb
         return rc;
     }
     csb__env_begin(env_of(vm), CHANGE_TIMEOUT_MS);
-    rc = csb__vm_options_changes(env_of(vm), &o, &dir, err);
+    rc = csb__fit_check(o.memory_bytes, csb__host_memory(), err);
+    if (rc == 0) {
+        rc = csb__vm_options_changes(env_of(vm), &o, &dir, err);
+    }
     if (rc == 0) {
         rc = csb__vm_lock(vm, WAITING_FOR, &fd, err);
     }

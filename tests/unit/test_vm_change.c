@@ -113,6 +113,7 @@ START_TEST(what_cant_be_is_refused_and_forgotten) {
     CSB__AUTORECORD r = {0};
     csb_vm_options name = CSB_VM_OPTIONS_INIT;
     csb_vm_options mode = CSB_VM_OPTIONS_INIT;
+    csb_vm_options many = CSB_VM_OPTIONS_INIT;
     csb_vm_options few = with_cpus(-1);
 
     fake_vm_make(&f, NULL, 0);
@@ -121,6 +122,8 @@ START_TEST(what_cant_be_is_refused_and_forgotten) {
     ck_assert_int_eq(csb_vm_configure(&f.vm, &name, NULL, NULL), CSB_EINVAL);
     ck_assert_int_eq(csb_vm_configure(&f.vm, &mode, NULL, NULL), CSB_EINVAL);
     ck_assert_int_eq(csb_vm_configure(&f.vm, &few, NULL, NULL), CSB_EINVAL);
+    many.memory_bytes = UINT64_C(1) << 50;
+    ck_assert_int_eq(csb_vm_configure(&f.vm, &many, NULL, NULL), CSB_EINVAL);
     mode.settings_mode = CSB_SETTINGS_RO;
     ck_assert_int_eq(csb_vm_configure(&f.vm, &mode, NULL, NULL), CSB_EINVAL);
     load(&f, &r);
