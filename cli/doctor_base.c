@@ -9,22 +9,11 @@
 #include "doctor.h"
 
 #define OLD_DAYS 90
-#define REBUILD "rebuild-tools-vm"
 
 static const char *or_env(const char *given, const char *name) {
     const char *value = getenv(name);
 
     return given ? given : value && *value ? value : NULL;
-}
-
-/* What makes it anew; the command may not be part of this build. */
-static void rebuild_command(const char *name, char *out, size_t size) {
-    snprintf(out, size, "unset CLAUDE_SANDBOX_BASE_VM");
-    for (int i = 0; cli_commands[i]; i++) {
-        if (strcmp(cli_commands[i]->name, REBUILD) == 0) {
-            snprintf(out, size, "claude-sandbox " REBUILD " %s", name);
-        }
-    }
 }
 
 /* With lima it may be a VM of the user's own, of which only Lima knows. */
@@ -77,7 +66,7 @@ void doctor_base(struct doctor *d) {
         doctor_say(d, true, "base VM", "", "none is set: new VMs are made from the template");
         return;
     }
-    rebuild_command(name, mend, sizeof(mend));
+    snprintf(mend, sizeof(mend), "claude-sandbox rebuild-tools-vm %s", name);
     if (csb_vm_open(d->ctx, name, &vm, &err) == 0) {
         check_vm(d, vm, mend);
     } else if (is_limas(d, name)) {
