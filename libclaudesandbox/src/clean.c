@@ -7,6 +7,7 @@
 #include "core/lock.h"
 #include "store.h"
 #include "vm.h"
+#include "vm_rename.h"
 
 #define CLEAN_TIMEOUT_MS (10 * 60 * 1000)
 
@@ -119,6 +120,7 @@ int csb_ctx_clean(csb_ctx *ctx, unsigned flags, csb_clean_fn fn, void *userdata,
                                .found = tell,
                                .userdata = &listener};
     const struct csb__engine *engine;
+    CSB__AUTOCLOSE int lock = -1;
     csb_vm_list *list = NULL;
     int rc;
 
@@ -130,7 +132,10 @@ int csb_ctx_clean(csb_ctx *ctx, unsigned flags, csb_clean_fn fn, void *userdata,
         return rc;
     }
     csb__env_begin(&ctx->env, CLEAN_TIMEOUT_MS);
-    rc = clean_records(&ctx->env, &clean, list, err);
+    rc = csb__rename_exclude(ctx, clean.dry_run ? NULL : &lock, err);
+    if (rc == 0) {
+        rc = clean_records(&ctx->env, &clean, list, err);
+    }
     csb_vm_list_free(list);
     for (size_t i = 0; rc == 0 && (engine = csb__engine_get(i)); i++) {
         rc = engine->clean ? engine->clean(&ctx->env, &clean, err) : 0;

@@ -250,6 +250,21 @@ void csb__rename_settle(csb_ctx *ctx) {
     csb__env_unshield(env, saved);
 }
 
+int csb__rename_exclude(csb_ctx *ctx, int *lock, csb_error **err) {
+    struct csb__env *env = &ctx->env;
+    CSB__AUTOFREE char *path = csb__path_join(env->state_dir, JOURNAL);
+    int rc = !path  ? csb__fail_nomem(err)
+             : lock ? csb__lock(env, LOCK, "renaming a VM", lock, err)
+                    : 0;
+
+    if (rc != 0 || access(path, F_OK) != 0) {
+        return rc;
+    }
+    csb__fail(err, CSB_EBUSY, "a VM is being renamed, which could not be finished yet");
+    csb__error_set_hint(err, "claude-sandbox -v status");
+    return CSB_EBUSY;
+}
+
 /* --- whether it can be done ------------------------------------------------------------------- */
 
 /* Nothing must be there in the engine under a name that we have no record of. */

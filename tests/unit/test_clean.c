@@ -131,7 +131,17 @@ START_TEST(nothing_is_made_by_looking) {
 }
 END_TEST
 
+static void check_there(const char *const *names, bool there) {
+    for (; *names; names++) {
+        ck_assert_msg(is_there(*names) == there, "%s", *names);
+    }
+}
+
 START_TEST(what_has_none_goes) {
+    static const char *const left[] = {
+        "vms/gone.json", "vms/half.json",           "qemu/half", "qemu/lost", "run/0badcafe",
+        "images/" OLD,   "images/" OLDER ".tmp-12", NULL};
+
     put_record("half", false);
     put_machine("half", OLD);
     put_record("gone", true);
@@ -142,13 +152,11 @@ START_TEST(what_has_none_goes) {
     clean(CSB_CLEAN_DRY_RUN);
     ck_assert_ptr_nonnull(strstr(told, "vms/gone.json\nvms/half.json\nqemu/lost\nrun/0badcafe\n"));
     ck_assert_ptr_nonnull(strstr(told, "images/" OLDER ".tmp-12\n"));
-    ck_assert(is_there("vms/gone.json") && is_there("qemu/lost") && is_there("run/0badcafe"));
+    check_there(left, true);
     clean(0);
     ck_assert_ptr_null(strstr(told, "failed"));
     ck_assert_ptr_nonnull(strstr(told, "images/" OLD "\n"));
-    ck_assert(!is_there("vms/half.json") && !is_there("vms/gone.json") && !is_there("qemu/half"));
-    ck_assert(!is_there("qemu/lost") && !is_there("run/0badcafe") && !is_there("images/" OLD));
-    ck_assert(!is_there("images/" OLDER ".tmp-12"));
+    check_there(left, false);
     clean(0);
     ck_assert_str_eq(told, "");
 }
@@ -188,6 +196,8 @@ START_TEST(one_in_the_making_is_not_broken) {
 END_TEST
 
 START_TEST(in_doubt_it_stays) {
+    static const char *const kept[] = {"qemu/odd/config.json", "images/" OLD, "images/" OLDER,
+                                       NULL};
     CSB__AUTOFREE char *damaged = NULL;
 
     put_machine("odd", OLD);
@@ -201,7 +211,7 @@ START_TEST(in_doubt_it_stays) {
     clean(0);
     /* A record that can't be read is one all the same; no image goes while today's is unknown. */
     ck_assert_str_eq(told, "");
-    ck_assert(is_there("qemu/odd/config.json") && is_there("images/" OLDER));
+    check_there(kept, true);
     clean(0);
     ck_assert_str_eq(told, "images/" OLDER "\n");
     ck_assert(is_there("images/" OLD));
@@ -218,6 +228,21 @@ START_TEST(a_home_that_is_not_mounted) {
     clean(0);
     ck_assert_str_eq(told, "");
     ck_assert(is_there("vms/away.json"));
+}
+END_TEST
+
+START_TEST(while_one_is_half_renamed) {
+    CSB__AUTOFREE char *journal = in_state("rename.json");
+    CSB__AUTOERROR csb_error *e = NULL;
+
+    /* The directory has its new name already, the record not yet; and it can't be finished. */
+    put_record("base-new", true);
+    put_machine("base", OLD);
+    test_write(journal, "{}", 0600);
+    ck_assert_int_eq(csb_ctx_clean(&ctx, CSB_CLEAN_DRY_RUN, note, &ctx, NULL), CSB_EBUSY);
+    ck_assert_int_eq(csb_ctx_clean(&ctx, 0, note, &ctx, &e), CSB_EBUSY);
+    test_check_error(e, CSB_EBUSY, "renamed");
+    ck_assert(is_there("qemu/base/config.json") && is_there("vms/base-new.json"));
 }
 END_TEST
 
@@ -256,6 +281,7 @@ Suite *clean_suite(void) {
     tcase_add_test(tc, one_in_the_making_is_not_broken);
     tcase_add_test(tc, in_doubt_it_stays);
     tcase_add_test(tc, a_home_that_is_not_mounted);
+    tcase_add_test(tc, while_one_is_half_renamed);
     tcase_add_test(tc, links_lead_nowhere);
     return s;
 }

@@ -96,7 +96,8 @@ typedef void (*csb_clean_fn)(const char *what, const char *path, uint64_t bytes,
  * flags: 0 or CSB_CLEAN_DRY_RUN.
  * fn: told of each; may be NULL. One that can't be removed does not keep the others.
  *
- * Errors: CSB_EINVAL, CSB_ECANCELED, CSB_ETIMEOUT, CSB_ESYSTEM, CSB_ENOMEM.  Blocks.  Since: 0.1
+ * Errors: CSB_EINVAL, CSB_EBUSY (a machine is half renamed), CSB_ECANCELED, CSB_ETIMEOUT, CSB_ESYSTEM,
+ * CSB_ENOMEM.  Blocks.  Since: 0.1
  */
 CSB_API int csb_ctx_clean(csb_ctx *ctx, unsigned flags, csb_clean_fn fn, void *userdata,
                           csb_error **err);
