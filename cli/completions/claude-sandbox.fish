@@ -5,24 +5,31 @@ function __claude_sandbox_ask
     command claude-sandbox __complete $argv 2>/dev/null
 end
 
-# True while no command has been given, and the words are not the program's inside.
-function __claude_sandbox_needs_command
+# The command that was given, if there is one; nothing behind "--" is.
+function __claude_sandbox_command
     set -l words (commandline -opc)
+    set -l is_value 0
     contains -- -- $words; and return 1
-    set -l commands (__claude_sandbox_ask commands | string split -f 1 \t)
     for word in $words[2..-1]
-        contains -- $word $commands; and return 1
+        if test $is_value = 1
+            set is_value 0
+        else if contains -- $word $__claude_sandbox_valued
+            set is_value 1
+        else if not string match -q -- '-*' $word
+            echo $word
+            return 0
+        end
     end
     return 0
 end
 
+function __claude_sandbox_needs_command
+    set -l given (__claude_sandbox_command); or return 1
+    test -z "$given"
+end
+
 function __claude_sandbox_takes_vms
-    set -l words (commandline -opc)
-    contains -- -- $words; and return 1
-    for word in stop delete prune rebuild-tools-vm
-        contains -- $word $words; and return 0
-    end
-    return 1
+    contains -- (__claude_sandbox_command) stop delete prune rebuild-tools-vm
 end
 
 function __claude_sandbox_is_ours
@@ -30,11 +37,15 @@ function __claude_sandbox_is_ours
 end
 
 function __claude_sandbox_load
+    set -g __claude_sandbox_valued
     for line in (__claude_sandbox_ask options)
         set -l parts (string split \t -- $line) # letter, name, value, help
         set -l spec -c claude-sandbox -n __claude_sandbox_is_ours -l (string sub -s 3 -- $parts[2]) -d $parts[4]
         if test $parts[1] != -
             set -a spec -s (string sub -s 2 -- $parts[1])
+        end
+        if test $parts[3] != -
+            set -ga __claude_sandbox_valued $parts[1..2]
         end
         switch $parts[3]
             case -

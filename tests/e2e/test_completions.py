@@ -11,6 +11,7 @@ from typing import Iterator
 import pytest
 
 from fakelab import FakeLab
+from sandbox import Terminal
 
 FILES = {"bash": "bash-completion/completions/claude-sandbox", "zsh": "zsh/site-functions/_claude-sandbox",
          "fish": "fish/vendor_completions.d/claude-sandbox.fish"}
@@ -91,8 +92,7 @@ def test_every_command(lab: CompletionLab, shell: str) -> None:
     assert lab.offers(shell, "") & lab.commands() == lab.commands()
     assert lab.offers(shell, "stop-") == {"stop-all"}
     assert lab.offers(shell, "-q", "doc") == {"doctor"}
-    if shell == "bash":
-        assert lab.offers(shell, "-d", "stop", "doc") == {"doctor"}, "the value of an option is no command"
+    assert lab.offers(shell, "-d", "stop", "doc") == {"doctor"}, "the value of an option is no command"
 
 
 @shells
@@ -103,7 +103,8 @@ def test_every_option(lab: CompletionLab, shell: str) -> None:
 
 
 @shells
-@pytest.mark.parametrize("words", [("stop", ""), ("delete", "-f", "claude"), ("prune", "claude"), ("-c", "")])
+@pytest.mark.parametrize("words", [("stop", ""), ("delete", "-f", "claude"), ("prune", "claude"), ("-c", ""),
+                                   ("rebuild-tools-vm", "claude")])
 def test_names_of_vms(lab: CompletionLab, shell: str, words: tuple[str, ...]) -> None:
     assert lab.offers(shell, *words) >= set(VMS)
     assert {offer for offer in lab.offers(shell, *words) if "x" in offer[:2] or "notes" in offer} == set()
@@ -142,33 +143,38 @@ def test_nothing_is_said_without_an_answer(lab: CompletionLab) -> None:
     assert "__complete" not in lab.help()
 
 
-# ---- zsh, whose own part of the work is left out -----------------------------------------------------------
+# ---- zsh, which completes on a terminal only ---------------------------------------------------------------
 
-ZSH = """\
-_call_program() { shift; eval "$@" }
-_arguments() { print -rl -- "$@" }
-_describe() { print -rl -- ${(P)4} }
-compadd() { print -rl -- ${(P)2} }
-words=(claude-sandbox); program=claude-sandbox
-source "$1"
-eval "$2"
-"""
-
-
-def zsh(lab: CompletionLab, call: str = "") -> list[str]:
-    if not shutil.which("zsh"):
+@pytest.fixture
+def zsh(lab: CompletionLab) -> Iterator[Terminal]:
+    program = shutil.which("zsh")
+    if not program:
         pytest.skip("zsh is not installed")
-    return lab.ask("zsh", "-f", "-c", ZSH, "zsh", str(lab.share / FILES["zsh"]), call)
+    env = {**lab.env, "PS1": "READY> ", "TERM": "dumb"}
+    with Terminal([program, "-f", "-i"], lab.projects, env, (50, 200)) as terminal:
+        terminal.send(f"unset zle_bracketed_paste; fpath=('{(lab.share / FILES['zsh']).parent}' $fpath); autoload -Uz compinit; "
+                      "compinit -D -u; LISTMAX=1000; zstyle ':completion:*' verbose no; PS1='%# 'ready'> '\n".encode())
+        terminal.expect(rb"[%#] ready> ")
+        yield terminal
 
 
-def test_zsh_knows_every_option(lab: CompletionLab) -> None:
-    specs = {re.split(r"[=\[+]", spec)[0]: spec for spec in zsh(lab)}
-    assert lab.options() <= set(specs)
-    assert specs["--engine"].endswith(":NAME:(lima qemu)") and specs["--settings-mode"].endswith(":MODE:(rw ro)")
-    assert specs["-d"].endswith(":DIR:_directories") and specs["-c"].endswith(":VM:_claude_sandbox_vms")
-    assert specs["--json"].startswith("--json[") and specs["--json"].endswith("]")
+@pytest.mark.parametrize("typed, completed", [
+    (b"doct", rb"doctor "), (b"stop-", rb"stop-all "), (b"-q doct", rb"doctor "), (b"--settings-m", rb"--settings-mode="),
+    (b"status --js", rb"--json "), (b"--engine=q", rb"qemu "), (b"--engine q", rb"qemu "),
+    (b"stop claude-sandbox-a", rb"claude-sandbox-app-00000001 "), (b"-c claude-sandbox-w", rb"claude-sandbox-web-00000002 "),
+    (b"-d a", rb"a\\ dir/"), (b"-t a\\ f", rb"a\\ file.yaml ")])
+def test_zsh(zsh: Terminal, typed: bytes, completed: bytes) -> None:
+    zsh.send(b"claude-sandbox " + typed + b"\t")
+    zsh.expect(rb"claude-sandbox .*" + completed, 20)
 
 
-def test_zsh_knows_commands_and_vms(lab: CompletionLab) -> None:
-    assert {line.partition(":")[0] for line in zsh(lab, "print ----; _claude_sandbox_commands")} >= lab.commands()
-    assert zsh(lab, "print ----; _claude_sandbox_vms")[-2:] == list(VMS)
+def test_zsh_offers_all(zsh: Terminal, lab: CompletionLab) -> None:
+    """In columns, and then the line again."""
+    zsh.send(b"claude-sandbox --\t")
+    zsh.expect(rb"(?s)claude-sandbox --.*--version.*ready> claude-sandbox --", 20)
+    for option in sorted(lab.options()):
+        assert re.search(re.escape(option.encode()) + rb"[\s=]", zsh.everything), option
+    zsh.send(b"\x15claude-sandbox \t")
+    zsh.expect(rb"(?s)status.*ready> claude-sandbox ", 20)
+    for command in sorted(lab.commands()):
+        assert re.search(re.escape(command.encode()) + rb"\s", zsh.everything), command
