@@ -178,6 +178,7 @@ START_TEST(a_program_named_as_a_command_is_one) {
         ck_assert_int_eq(cli_parse(2, argv, &o, &command), -1);
         ck_assert_ptr_eq(command, &cmd_rebuild);
         ck_assert_str_eq(o.names[0], "stop");
+        free((void *)o.names);
     }
 }
 END_TEST
