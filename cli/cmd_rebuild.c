@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -62,19 +63,34 @@ static void phase(struct rebuild *r, const char *text) {
     on_progress(0, 0, text, r);
 }
 
+/* The log is also the lock: two that make NAME-new would each take the other's for a leftover, and
+ * put in the base's place what the other has only begun. -1, or the exit status when that is told. */
 static int open_log(struct rebuild *r, const char *state_dir) {
     char dir[4000];
     int fd;
 
     snprintf(dir, sizeof(dir), "%s/log", state_dir);
     snprintf(r->log_path, sizeof(r->log_path), "%s/rebuild-%s.log", dir, r->name);
-    if ((mkdir(state_dir, 0700) != 0 && errno != EEXIST) ||
-        (mkdir(dir, 0700) != 0 && errno != EEXIST)) {
-        return -1;
+    if ((mkdir(state_dir, 0700) == 0 || errno == EEXIST) &&
+        (mkdir(dir, 0700) == 0 || errno == EEXIST)) {
+        fd = open(r->log_path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && ftruncate(fd, 0) == 0) {
+            r->log = fdopen(fd, "w");
+        } else if (fd >= 0) {
+            bool busy = errno == EWOULDBLOCK;
+
+            close(fd);
+            if (busy) {
+                cli_print_safe("another process is rebuilding that VM");
+                return EXIT_SANDBOX;
+            }
+        }
     }
-    fd = open(r->log_path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-    r->log = fd >= 0 ? fdopen(fd, "w") : NULL;
-    return r->log ? 0 : -1;
+    if (!r->log) {
+        cli_print_safe("the log can't be written");
+        return EXIT_SANDBOX;
+    }
+    return -1;
 }
 
 /* Protected or not: it is half made, or was never meant to stay. */
@@ -230,9 +246,9 @@ static int run(csb_ctx *ctx, const struct cli_options *o) {
     began = now_ms();
     snprintf(r.fresh, sizeof(r.fresh), "%s-new", r.name);
     v.name = r.fresh;
-    if (open_log(&r, csb_ctx_state_dir(ctx)) != 0) {
-        cli_print_safe("the log can't be written");
-        return EXIT_SANDBOX;
+    status = open_log(&r, csb_ctx_state_dir(ctx));
+    if (status >= 0) {
+        return status;
     }
     options.engine = o->engine;
     options.log = on_log;

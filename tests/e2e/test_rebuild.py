@@ -197,6 +197,19 @@ def test_what_a_killed_one_left_is_removed(lab: RebuildLab) -> None:
     assert lab.instances() == {BASE}
 
 
+def test_two_at_once(lab: RebuildLab) -> None:
+    """The second would take what the first makes for a leftover."""
+    (lab.guest / "bin/one").write_text(f"#!/bin/sh\ntouch {lab.root}/asked\n"
+                                       f"until [ -e {lab.root}/go ]; do sleep 0.05; done\necho one 1.0\n")
+    first = lab.start("rebuild-tools-vm")
+    until(lambda: (lab.root / "asked").exists(), "the first one is at its tools")
+    lab.run("rebuild-tools-vm").expect(FAILED, "another process is rebuilding")
+    assert lab.instances() == {FRESH}
+    (lab.root / "go").touch()
+    first.wait().expect(0)
+    assert lab.instances() == {BASE} and len(lab.calls("start")) == 1
+
+
 def test_somebody_elses_vm_of_that_name(lab: RebuildLab) -> None:
     """Said before the work, not after it."""
     lab.foreign(BASE)
