@@ -6,7 +6,7 @@
 #include "desktop.h"
 
 /* Whether the server behind notify-send takes markup isn't known here; what it could take for such is
- * replaced by what looks like it. */
+ * replaced by what looks like it. So is the backslash: notify-send makes a "<" of "\074". */
 static void copy_plain(char *out, size_t size, const char *text) {
     size_t len = 0;
 
@@ -16,6 +16,8 @@ static void copy_plain(char *out, size_t size, const char *text) {
 
         if (*text == '&') {
             piece = "\xef\xbc\x86";
+        } else if (*text == '\\') {
+            piece = "\xef\xbc\xbc";
         }
         if (!piece) {
             piece = one;

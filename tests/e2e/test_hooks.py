@@ -390,7 +390,7 @@ def test_one_vms_flood_is_not_anothers(hooks: Hooks) -> None:
 
 def test_what_is_shown(hooks: Hooks) -> None:
     hooks.start()
-    for n, event in enumerate([{"hook_event_name": "Notification", "message": "Größe: \"<b>\" & \\\n$(id) `id`"},
+    for n, event in enumerate([{"hook_event_name": "Notification", "message": "Größe: \"<b>\" & \\074\n$(id) `id`"},
                                {"hook_event_name": "Stop"}, {"hook_event_name": "PreToolUse"},
                                {"hook_event_name": "StopFailure", "error": "server_error"},
                                {"hook_event_name": "PermissionRequest", "tool_name": "Bash"},
@@ -398,7 +398,7 @@ def test_what_is_shown(hooks: Hooks) -> None:
         assert hooks.post({**event, "session_id": f"s{n}", "cwd": "/home/ann/another"}) == (200, "{}")
     until(lambda: len(hooks.shown()) == 5, "five notifications")
     assert hooks.shown() == [("Claude [café]", text) for text in (
-        "Größe: \"‹b›\" ＆ \\ $(id) `id`", "Claude has finished", "Claude has stopped: server_error",
+        "Größe: \"‹b›\" ＆ ＼074 $(id) `id`", "Claude has finished", "Claude has stopped: server_error",
         "Claude asks for permission to use Bash", "Claude wants to tell you something")]
     argv = json.loads(hooks.notes.read_text().splitlines()[0])
     assert argv[:-2] == ["-a", "Claude", "-u", "normal", "-h", "string:sound-name:message-new-instant",
