@@ -147,7 +147,12 @@ static int move(struct csb__env *env, const char *from, const char *to, csb_erro
     if (rc == 0) {
         rc = csb__store_save(env, &r, err);
     }
-    if (rc == 0 && r.is_protected && engine->protect) {
+    if (rc != 0) {
+        /* As with a full disk. Without a record it would be nobody's, and cleaned up. */
+        (void)engine->rename(env, to, from, r.engine_home, NULL);
+        return rc;
+    }
+    if (r.is_protected && engine->protect) {
         rc = engine->protect(env, to, r.engine_home, true, err);
     }
     return rc == 0 ? csb__store_remove(env, from, err) : rc;
@@ -225,12 +230,43 @@ static int carry_out(struct csb__env *env, struct plan *p, csb_error **err) {
     return rc == 0 ? 0 : csb__error_propagate(err, CSB__STEAL(e));
 }
 
+/* Whoever has one of them may be starting it, and the rename is left for later. */
+static bool hold_all(struct csb__env *env, const struct plan *p, int fds[3]) {
+    const char *const names[] = {p->from, p->to, p->aside};
+
+    for (int i = 0; i < 3; i++) {
+        if (*names[i] && csb__lock_try(env, names[i], &fds[i], NULL) != 0) {
+            csb__log(env, CSB_LOG_INFO, "%s is in use: the rename waits", names[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void settle_locked(struct csb__env *env) {
+    CSB__AUTOERROR csb_error *e = NULL;
+    struct plan p = {0};
+    int fds[3] = {-1, -1, -1};
+    int rc = plan_load(env, &p, &e);
+
+    if (rc == 0 && hold_all(env, &p, fds)) {
+        rc = carry_out(env, &p, &e);
+        if (rc == 0) {
+            csb__log(env, CSB_LOG_INFO, "finished renaming %s to %s", p.from, p.to);
+        }
+    }
+    if (rc != 0 && rc != CSB_ENOTFOUND) {
+        csb__log(env, CSB_LOG_WARNING, "a rename that was interrupted: %s", csb_error_message(e));
+    }
+    for (int i = 0; i < 3; i++) {
+        csb__cleanup_close(&fds[i]);
+    }
+}
+
 void csb__rename_settle(csb_ctx *ctx) {
     struct csb__env *env = &ctx->env;
     CSB__AUTOFREE char *path = csb__path_join(env->state_dir, JOURNAL);
-    CSB__AUTOERROR csb_error *e = NULL;
     CSB__AUTOCLOSE int lock = -1;
-    struct plan p = {0};
     int64_t saved;
 
     if (!path || access(path, F_OK) != 0) {
@@ -240,12 +276,7 @@ void csb__rename_settle(csb_ctx *ctx) {
     saved = csb__env_shield(env, SETTLE_MS);
     if (csb__lock(env, LOCK, "renaming a VM", &lock, NULL) == 0) {
         env->deadline = csb__now_ms() + STEPS_MS;
-        if (plan_load(env, &p, &e) == 0 && carry_out(env, &p, &e) == 0) {
-            csb__log(env, CSB_LOG_INFO, "finished renaming %s to %s", p.from, p.to);
-        } else if (csb_error_code(e) != CSB_ENOTFOUND) {
-            csb__log(env, CSB_LOG_WARNING, "a rename that was interrupted: %s",
-                     csb_error_message(e));
-        }
+        settle_locked(env);
     }
     csb__env_unshield(env, saved);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/lock.h"
 #include "core/path.h"
 #include "engine/qemu/instance.h"
 #include "store.h"
@@ -178,6 +179,31 @@ START_TEST(what_waits_under_another_name_is_in_the_way) {
 }
 END_TEST
 
+/* A directory in the record's place is a disk that is full. */
+static void block_record(struct world *w, const char *name) {
+    CSB__AUTOFREE char *path = in_state(w, "vms/%s.json/x", name);
+
+    ck_assert_int_eq(csb__mkdirs(path, NULL), 0);
+}
+
+START_TEST(what_can_not_be_recorded_is_undone) {
+    static const char *const blocked[] = {"tools-vm-old", "other"};
+    AUTOWORLD w;
+    CSB__AUTOFREE char *journal_path = NULL;
+    csb_vm *vm;
+
+    world_make(&w);
+    vm = open_vm(&w, "tools-vm-new");
+    block_record(&w, blocked[_i]);
+    ck_assert_int_ne(csb_vm_rename(vm, _i ? "other" : "tools-vm", CSB_RENAME_REPLACE, NULL), 0);
+    csb_vm_free(vm);
+    check_is(&w, "tools-vm", "old");
+    check_is(&w, "tools-vm-new", "new");
+    journal_path = in_state(&w, "%s", "rename.json");
+    ck_assert(!test_exists(journal_path));
+}
+END_TEST
+
 /* --- interruptions ---------------------------------------------------------------------------- */
 
 static void journal(struct world *w, int step) {
@@ -269,6 +295,23 @@ START_TEST(also_when_it_is_opened_by_its_name) {
 }
 END_TEST
 
+START_TEST(one_in_use_is_waited_for) {
+    static const char *const names[] = {"tools-vm", "tools-vm-new", "tools-vm-old"};
+    AUTOWORLD w;
+    int fd = -1;
+
+    world_make(&w);
+    until_moment(&w, 0);
+    ck_assert_int_eq(csb__lock_try(&w.ctx.env, names[_i], &fd, NULL), 0);
+    csb_vm_free(open_vm(&w, "tools-vm"));
+    check_is(&w, "tools-vm", "old");
+    check_is(&w, "tools-vm-new", "new");
+    csb__cleanup_close(&fd);
+    csb_vm_free(open_vm(&w, "tools-vm"));
+    check_replaced(&w);
+}
+END_TEST
+
 START_TEST(the_old_one_comes_back_when_the_new_one_can_not_come) {
     AUTOWORLD w;
     CSB__AUTOFREE char *journal_path = NULL;
@@ -340,8 +383,10 @@ Suite *vm_rename_suite(void) {
     tcase_add_test(tc, a_free_name_is_taken);
     tcase_add_test(tc, what_is_refused_changes_nothing);
     tcase_add_test(tc, what_waits_under_another_name_is_in_the_way);
+    tcase_add_loop_test(tc, what_can_not_be_recorded_is_undone, 0, 2);
     tcase_add_loop_test(tc, whenever_it_was_killed_the_next_call_finishes, 0, MOMENTS);
     tcase_add_test(tc, also_when_it_is_opened_by_its_name);
+    tcase_add_loop_test(tc, one_in_use_is_waited_for, 0, 3);
     tcase_add_test(tc, the_old_one_comes_back_when_the_new_one_can_not_come);
     tcase_add_test(tc, a_damaged_note_is_left_alone);
     tcase_add_test(tc, a_protected_one_stays);
