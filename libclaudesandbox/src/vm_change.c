@@ -30,20 +30,30 @@ static int load(csb_vm_options *o, const csb_vm_options *opts, csb_error **err) 
     return rc;
 }
 
-/* What is as it is already needs no change. */
-static void drop_idle(const csb_vm *vm, struct csb__changes *c) {
-    const struct csb__spec *spec = &vm->record.spec;
-    const struct csb__mount *settings = csb__spec_settings(spec);
+static bool dir_is_so(const csb_vm *vm, const struct csb__changes *c) {
+    const char *dir = vm->record.spec.settings_dir;
+
+    return c->settings_dir && dir && strcmp(c->settings_dir, dir) == 0;
+}
+
+static bool mode_is_so(const csb_vm *vm, const struct csb__changes *c) {
+    const struct csb__mount *settings = csb__spec_settings(&vm->record.spec);
     int mode = settings && !settings->writable ? CSB_SETTINGS_RO : CSB_SETTINGS_RW;
 
+    return c->settings_mode == mode && (settings || !c->settings_dir);
+}
+
+/* What is as it is already needs no change. Not so with settings that were asked for before and are
+ * recorded: whoever wrote them down was killed, and the engine may not know of them yet. */
+static void drop_idle(const csb_vm *vm, struct csb__changes *c, bool keep_dir, bool keep_mode) {
     c->cpus = c->cpus == csb_vm_cpus(vm) ? 0 : c->cpus;
     c->memory = c->memory == csb_vm_memory_bytes(vm) ? 0 : c->memory;
     c->disk = c->disk == csb_vm_disk_bytes(vm) ? 0 : c->disk;
-    if (c->settings_dir && spec->settings_dir && strcmp(c->settings_dir, spec->settings_dir) == 0) {
+    if (dir_is_so(vm, c) && !keep_dir) {
         free(c->settings_dir);
         c->settings_dir = NULL;
     }
-    if (c->settings_mode == mode && (settings || !c->settings_dir)) {
+    if (mode_is_so(vm, c) && !keep_mode) {
         c->settings_mode = 0;
     }
 }
@@ -78,13 +88,16 @@ static int try_changes(const csb_vm *vm, csb_error **err) {
 }
 
 static int configure_locked(csb_vm *vm, const csb_vm_options *o, char **dir, csb_error **err) {
+    struct csb__changes *c = &vm->record.changes;
+    bool keep_dir = dir_is_so(vm, c);
+    bool keep_mode = mode_is_so(vm, c);
     int rc = csb__vm_inspect(vm, err);
 
     if (rc != 0) {
         return rc;
     }
-    add(&vm->record.changes, o, CSB__STEAL(*dir));
-    drop_idle(vm, &vm->record.changes);
+    add(c, o, CSB__STEAL(*dir));
+    drop_idle(vm, c, keep_dir, keep_mode);
     rc = try_changes(vm, err);
     return rc == 0 ? csb__store_save(env_of(vm), &vm->record, err) : rc;
 }

@@ -108,6 +108,33 @@ START_TEST(a_cancelled_change_is_still_wanted) {
 }
 END_TEST
 
+/* Killed between the record and the engine; then it is asked for once more, or for something else. */
+START_TEST(a_change_that_was_interrupted_is_made) {
+    AUTOVM f;
+    CSB__AUTOFREE char *dir = test_dir();
+    struct csb__record *r = &f.vm.record;
+    csb_vm_options o = CSB_VM_OPTIONS_INIT;
+
+    fake_vm_make(&f, booted, 4);
+    r->changes.settings_dir = strdup(dir);
+    r->changes.settings_mode = CSB_SETTINGS_RO;
+    ck_assert_int_eq(csb__spec_change(&r->spec, &r->changes, NULL), 0);
+    ck_assert_int_eq(csb__store_save(&f.ctx.env, r, NULL), 0);
+    if (_i == 0) {
+        o.settings_dir = dir;
+        o.settings_mode = CSB_SETTINGS_RO;
+    } else {
+        o.cpus = 2; /* as it is */
+    }
+    ck_assert_int_eq(csb_vm_configure(&f.vm, &o, NULL, NULL), 0);
+    ck_assert_str_eq(r->changes.settings_dir, dir);
+    ck_assert_int_eq(r->changes.settings_mode, CSB_SETTINGS_RO);
+    (void)csb_vm_start(&f.vm, NULL);
+    ck_assert_ptr_nonnull(strstr(fake_calls, "configure,"));
+    ck_assert(!csb__changes_any(&r->changes));
+}
+END_TEST
+
 START_TEST(what_cant_be_is_refused_and_forgotten) {
     AUTOVM f;
     CSB__AUTORECORD r = {0};
@@ -141,6 +168,7 @@ Suite *vm_change_suite(void) {
     tcase_add_test(tc, what_is_so_already_is_no_change);
     tcase_add_test(tc, what_the_engine_refuses_is_forgotten);
     tcase_add_test(tc, a_cancelled_change_is_still_wanted);
+    tcase_add_loop_test(tc, a_change_that_was_interrupted_is_made, 0, 2);
     tcase_add_test(tc, what_cant_be_is_refused_and_forgotten);
     return s;
 }
