@@ -115,6 +115,23 @@ static int remove_leftover(struct rebuild *r, csb_error **err) {
     return rc;
 }
 
+/* One that somebody works in is nobody's base, and not ours to delete, whatever it is called. */
+static bool is_a_projects(const struct rebuild *r, const char *name) {
+    csb_error *err = NULL;
+    csb_vm *vm = NULL;
+    char text[4400];
+    bool found = csb_vm_open(r->ctx, name, &vm, &err) == 0 && *csb_vm_project_dir(vm);
+
+    if (found) {
+        snprintf(text, sizeof(text), "%s is the VM of %s, and no base", name,
+                 csb_vm_project_dir(vm));
+        cli_print_safe(text);
+    }
+    csb_error_free(err);
+    csb_vm_free(vm);
+    return found;
+}
+
 static int create(struct rebuild *r, const csb_vm_options *v, csb_vm **ret, csb_error **err) {
     const char *env = getenv("CLAUDE_SANDBOX_TEMPLATE");
     const char *template = r->o->template ? r->o->template
@@ -174,6 +191,9 @@ static int finish(struct rebuild *r, csb_vm *vm, csb_error **err) {
 static int build(struct rebuild *r, const csb_vm_options *v, csb_vm **vm, csb_error **err) {
     int status;
 
+    if (is_a_projects(r, r->name) || is_a_projects(r, r->fresh)) {
+        return EXIT_SANDBOX;
+    }
     if (remove_leftover(r, err) != 0 || create(r, v, vm, err) != 0) {
         return EXIT_SANDBOX;
     }

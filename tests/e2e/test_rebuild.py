@@ -217,6 +217,19 @@ def test_somebody_elses_vm_of_that_name(lab: RebuildLab) -> None:
     assert lab.instances() == {BASE} and lab.calls("start") == []
 
 
+def test_a_vm_with_a_project_is_no_base(lab: RebuildLab) -> None:
+    lab.make(lab.project("work")).expect(0)
+    name = next(iter(lab.records()))
+    lab.run("stop", name).expect(0)
+    lab.run("rebuild-tools-vm", name).expect(FAILED, f"{name} is the VM of", "and no base")
+    record = lab.state / f"vms/{name}.json"
+    # As what is made beside the base is called.
+    fresh = record.with_name("base-new.json")
+    fresh.write_text(record.read_text().replace(f'"{name}"', '"base-new"'))
+    lab.run("rebuild-tools-vm", "base").expect(FAILED, "base-new is the VM of")
+    assert lab.instances() == {name} and fresh.exists()
+
+
 def test_a_base_that_runs(lab: RebuildLab) -> None:
     lab.run("rebuild-tools-vm").expect(0)
     lab.library("start", name=BASE)
