@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "rebuild.h"
+#include "safe_text.h"
 
 static int64_t began;
 
@@ -25,15 +26,29 @@ static int64_t now_ms(void) {
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* Much of it is the guest's words, and somebody will read them on a terminal. */
+static void put_lines(FILE *out, const char *text) {
+    for (; *text; text += strcspn(text, "\n"), text += *text == '\n') {
+        size_t len = strcspn(text, "\n");
+
+        safe_text_put(out, text, len > 0 && text[len - 1] == '\r' ? len - 1 : len);
+        fputc('\n', out);
+    }
+}
+
 void rebuild_log(const struct rebuild *r, const char *fmt, ...) {
     int64_t ms = now_ms() - began;
+    char *text = NULL;
     va_list ap;
 
     fprintf(r->log, "%6lld.%lld  ", (long long)(ms / 1000), (long long)(ms % 1000 / 100));
     va_start(ap, fmt);
-    vfprintf(r->log, fmt, ap);
+    if (vasprintf(&text, fmt, ap) < 0) {
+        text = NULL;
+    }
     va_end(ap);
-    fputc('\n', r->log);
+    put_lines(r->log, text ? text : "?");
+    free(text);
     fflush(r->log);
 }
 

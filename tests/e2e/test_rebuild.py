@@ -197,6 +197,19 @@ def test_what_a_killed_one_left_is_removed(lab: RebuildLab) -> None:
     assert lab.instances() == {BASE}
 
 
+def test_what_a_tool_says_is_text(lab: RebuildLab) -> None:
+    """On the terminal and in the log."""
+    lab.tools("loud")
+    loud = lab.guest / "bin/loud"
+    loud.write_text("#!/bin/sh\nprintf 'loud 1\\033]0;gotcha\\007\\n'\n")
+    loud.chmod(0o755)
+    done = lab.run("rebuild-tools-vm")
+    done.expect(0)
+    assert "loud 1?]0;gotcha?" in done.text
+    log = (lab.state / "log/rebuild-tools-vm.log").read_bytes()
+    assert b"ok loud: loud 1?]0;gotcha?\n" in log and b"\x1b" not in log
+
+
 def test_two_at_once(lab: RebuildLab) -> None:
     """The second would take what the first makes for a leftover."""
     (lab.guest / "bin/one").write_text(f"#!/bin/sh\ntouch {lab.root}/asked\n"
