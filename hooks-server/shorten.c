@@ -2,6 +2,7 @@
 #include "shorten.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #define DOTS "..."
@@ -47,21 +48,47 @@ static void put(struct text *t, const char *bytes, size_t n) {
     t->len += n;
 }
 
+/* 0 for what may stand in a file that somebody reads on a terminal; else what it is. JSON has escaped
+ * the other control characters already. */
+static unsigned dangerous(const char *text, size_t n) {
+    const unsigned char *p = (const unsigned char *)text;
+    unsigned code = n == 1   ? *p
+                    : n == 2 ? (p[0] & 0x1fu) << 6 | (p[1] & 0x3fu)
+                    : n == 3 ? (p[0] & 0xfu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu)
+                             : 0;
+
+    return (code >= 0x7f && code < 0xa0) || (code >= 0x202a && code <= 0x202e) ||
+                   (code >= 0x2066 && code <= 0x2069)
+               ? code
+               : 0;
+}
+
+static void put_unit(struct text *t, const char *p, size_t n) {
+    unsigned code = *p == '\\' ? 0 : dangerous(p, n);
+    char escape[8];
+
+    if (code) {
+        snprintf(escape, sizeof(escape), "\\u%04x", code & 0xffff);
+    }
+    put(t, code ? escape : p, code ? 6 : n);
+}
+
 /* From the opening quote to behind the closing one. */
 static const char *put_string(struct text *t, const char *p, size_t max) {
     const char *start = p++;
-    const char *keep_end = NULL;
+    bool cut = false;
 
+    put(t, start, 1);
     while (*p != '"') {
         size_t n = unit_length(p);
 
-        if (!keep_end && (size_t)(p + n - start - 1) > max) {
-            keep_end = p;
+        cut = cut || (size_t)(p + n - start - 1) > max;
+        if (!cut) {
+            put_unit(t, p, n);
         }
         p += n;
     }
-    put(t, start, (size_t)((keep_end ? keep_end : p) - start));
-    put(t, keep_end ? DOTS "\"" : "\"", keep_end ? sizeof(DOTS) : 1);
+    put(t, cut ? DOTS "\"" : "\"", cut ? sizeof(DOTS) : 1);
     return p + 1;
 }
 

@@ -115,6 +115,9 @@ START_TEST(json_is_shortened) {
     check_short("[\"12\\\\\\\"xyz\"]", 4, 200, "[\"12\\\\...\"]");
     check_short("[\"123\xc3\xa9xyz\"]", 4, 200, "[\"123...\"]");
     check_short("[\"\"]", 0, 200, "[\"\"]");
+    /* What a terminal obeys. */
+    check_short("[\"a\xc2\x9b\x7f\xe2\x80\xae\xe2\x82\xac\xc2\xa0\"]", 20, 200,
+                "[\"a\\u009b\\u007f\\u202e\xe2\x82\xac\xc2\xa0\"]");
     /* All or nothing. */
     check_short("[12345]", 10, 8, "[12345]");
     check_short("[12345]", 10, 7, "");
