@@ -36,6 +36,17 @@ START_TEST(the_refresh_token_stays_here) {
 }
 END_TEST
 
+START_TEST(other_logins_stay_here) {
+    static const char login[] = "{\"mcpOAuth\":{\"x|1\":{\"refreshToken\":\"mcp\"}},"
+                                "\"claudeAiOauth\":{\"accessToken\":\"a\",\"refreshToken\":\"r\"}}";
+    CSB__AUTOFREE char *text = NULL;
+    int64_t expires = 0;
+
+    ck_assert_int_eq(csb__login_for_guest(login, strlen(login), &text, &expires, NULL), 0);
+    ck_assert_str_eq(text, "{\"claudeAiOauth\":{\"accessToken\":\"a\"}}");
+}
+END_TEST
+
 START_TEST(what_is_no_login) {
     static const char *const texts[] = {
         "",
@@ -215,6 +226,7 @@ Suite *login_suite(void) {
     TCase *tc = test_case(s, "login");
 
     tcase_add_test(tc, the_refresh_token_stays_here);
+    tcase_add_test(tc, other_logins_stay_here);
     tcase_add_test(tc, what_is_no_login);
     tcase_add_test(tc, the_keychain_is_asked_for_claudes_item);
 #ifdef __linux__

@@ -26,6 +26,7 @@ static const char write_script[] =
 int csb__login_for_guest(const char *text, size_t len, char **ret, int64_t *expires,
                          csb_error **err) {
     CSB__AUTOJSON *json = NULL;
+    CSB__AUTOJSON *passed = NULL;
     json_t *oauth;
     int rc = csb__json_parse(text, len, &json, err);
 
@@ -38,7 +39,9 @@ int csb__login_for_guest(const char *text, size_t len, char **ret, int64_t *expi
     }
     json_object_del(oauth, "refreshToken");
     *expires = csb__json_int(oauth, "expiresAt", 0);
-    *ret = json_dumps(json, JSON_COMPACT);
+    /* And nothing else: the logins to MCP servers lie there too, with refresh tokens of their own. */
+    passed = json_pack("{s:O}", "claudeAiOauth", oauth);
+    *ret = passed ? json_dumps(passed, JSON_COMPACT) : NULL;
     return *ret ? 0 : csb__fail_nomem(err);
 }
 
