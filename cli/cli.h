@@ -92,6 +92,10 @@ char *cli_quote(const char *text);
 /* guest_ask.c: runs a program in a VM that runs, for at most so long, and takes what it says: its exit
  * status, -1 when it could not be asked. */
 int cli_guest_ask(csb_vm *vm, const char *const *argv, int ms, char *out, size_t size);
+/* What a guest says goes through such a pipe. What that holds is all that is taken, and no disk of the
+ * host's is filled: a guest that says more waits until its time is up. -1 where there is none. */
+int cli_pipe_open(int fds[2]);
+void cli_pipe_read(int fd, char *out, size_t size);
 
 /* guest_holds.c: tells a person what would be lost with this VM, as far as it can be seen. */
 void cli_print_holds(const csb_vm *vm, const struct cli_options *o);

@@ -6,8 +6,17 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* What the pipe holds is all that is taken: a guest that says more waits until its time is up. */
-static size_t read_rest(int fd, char *out, size_t size) {
+int cli_pipe_open(int fds[2]) {
+    if (pipe(fds) != 0) {
+        return -1;
+    }
+    fcntl(fds[0], F_SETFD, FD_CLOEXEC);
+    fcntl(fds[1], F_SETFD, FD_CLOEXEC);
+    fcntl(fds[0], F_SETFL, O_NONBLOCK); /* whoever still holds the other end */
+    return 0;
+}
+
+void cli_pipe_read(int fd, char *out, size_t size) {
     size_t len = 0;
 
     while (len + 1 < size) {
@@ -22,7 +31,6 @@ static size_t read_rest(int fd, char *out, size_t size) {
         len += (size_t)n;
     }
     out[len] = '\0';
-    return len;
 }
 
 int cli_guest_ask(csb_vm *vm, const char *const *argv, int ms, char *out, size_t size) {
@@ -32,12 +40,9 @@ int cli_guest_ask(csb_vm *vm, const char *const *argv, int ms, char *out, size_t
     int rc;
 
     out[0] = '\0';
-    if (pipe(fds) != 0) {
+    if (cli_pipe_open(fds) != 0) {
         return -1;
     }
-    fcntl(fds[0], F_SETFD, FD_CLOEXEC);
-    fcntl(fds[1], F_SETFD, FD_CLOEXEC);
-    fcntl(fds[0], F_SETFL, O_NONBLOCK); /* whoever still holds the other end */
     exec.argv = argv;
     exec.cwd = "/";
     exec.stdin_fd = -1;
@@ -46,7 +51,7 @@ int cli_guest_ask(csb_vm *vm, const char *const *argv, int ms, char *out, size_t
     exec.timeout_ms = ms;
     rc = csb_vm_exec(vm, &exec, &done, NULL);
     close(fds[1]);
-    read_rest(fds[0], out, size);
+    cli_pipe_read(fds[0], out, size);
     close(fds[0]);
     return rc == 0 ? done.status : -1;
 }
