@@ -73,22 +73,40 @@ static void put_unit(struct text *t, const char *p, size_t n) {
     put(t, code ? escape : p, code ? 6 : n);
 }
 
+/* The quote that ends the string which p, the start of a unit, is in. */
+static const char *closing_quote(const char *p, const char *end) {
+    for (const char *from = p;; from++) {
+        const char *before;
+
+        from = memchr(from, '"', (size_t)(end - from));
+        if (!from) {
+            return end - 1; /* never, in JSON */
+        }
+        for (before = from; before > p && before[-1] == '\\'; before--) {
+        }
+        if ((from - before) % 2 == 0) {
+            return from;
+        }
+    }
+}
+
 /* From the opening quote to behind the closing one. */
-static const char *put_string(struct text *t, const char *p, size_t max) {
+static const char *put_string(struct text *t, const char *p, const char *end, size_t max) {
     const char *start = p++;
-    bool cut = false;
 
     put(t, start, 1);
     while (*p != '"') {
         size_t n = unit_length(p);
 
-        cut = cut || (size_t)(p + n - start - 1) > max;
-        if (!cut) {
-            put_unit(t, p, n);
+        if ((size_t)(p + n - start - 1) > max) {
+            put(t, DOTS, strlen(DOTS));
+            p = closing_quote(p, end);
+            break;
         }
+        put_unit(t, p, n);
         p += n;
     }
-    put(t, cut ? DOTS "\"" : "\"", cut ? sizeof(DOTS) : 1);
+    put(t, "\"", 1);
     return p + 1;
 }
 
@@ -98,7 +116,7 @@ size_t shorten_json(const char *json, size_t len, size_t string_max, char *out, 
 
     for (const char *p = json; p < end && !t.full;) {
         if (*p == '"') {
-            p = put_string(&t, p, string_max);
+            p = put_string(&t, p, end, string_max);
         } else {
             if (!strchr(" \t\r\n", *p)) {
                 put(&t, p, 1);

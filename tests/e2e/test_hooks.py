@@ -351,6 +351,14 @@ def test_large_events_are_taken(hooks: Hooks) -> None:
     assert hooks.post({**STOP, "text": "x" * (8 << 20)})[0] == 413
 
 
+def test_what_is_cut_ends_where_it_ended(hooks: Hooks) -> None:
+    hooks.start()
+    for tail in ('"', "\\", '\\"', '\\\\"\\\\', "\u001b", "é\\"):
+        assert hooks.post({**STOP, "text": "x" * 300 + tail * 40, "after": tail}) == (200, "{}")
+        entry = hooks.log()[-1]
+        assert entry["event"]["text"] == "x" * 256 + "..." and entry["event"]["after"] == tail
+
+
 def test_a_client_that_leaves_early(hooks: Hooks) -> None:
     hooks.start()
     body = json.dumps(STOP).encode()

@@ -94,6 +94,43 @@ static void nest(struct csb__strbuf *out, size_t depth, const char *open, const 
     csb__strbuf_puts(out, "}");
 }
 
+/* Long strings are looked at in blocks. */
+START_TEST(a_string_is_judged_the_same_wherever_its_odd_byte_lies) {
+    static const struct {
+        const char *odd;
+        bool good;
+    } cases[] = {
+        {"x", true},
+        {"\\\"", true},
+        {"\\n", true},
+        {"\xc3\xa9", true},
+        {"\x7f", true},
+        {"\"", false},
+        {"\x1f", false},
+        {"\n", false},
+        {"\x80", false},
+        {"\xff", false},
+        {"\xc3", false},
+        {"\\x", false},
+        {"\xed\xa0\x80", false},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        for (size_t at = 0; at < 100; at++) {
+            CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
+
+            csb__strbuf_puts(&text, "{\"a\":\"");
+            for (size_t n = 0; n < 100; n++) {
+                csb__strbuf_puts(&text, n == at ? cases[i].odd : " ");
+            }
+            csb__strbuf_puts(&text, "\"}");
+            ck_assert_msg(scans(csb__strbuf_text(&text)) == cases[i].good, "case %zu at %zu", i,
+                          at);
+        }
+    }
+}
+END_TEST
+
 START_TEST(depth_has_an_end) {
     static const size_t depths[] = {CSB__JSON_DEPTH_MAX, CSB__JSON_DEPTH_MAX + 1, 100000};
 
@@ -205,6 +242,7 @@ Suite *json_scan_suite(void) {
 
     tcase_add_test(tc, objects_are_taken);
     tcase_add_test(tc, anything_else_is_refused);
+    tcase_add_test(tc, a_string_is_judged_the_same_wherever_its_odd_byte_lies);
     tcase_add_test(tc, depth_has_an_end);
     tcase_add_test(tc, it_agrees_with_jansson);
     tcase_add_test(tc, outermost_members_are_told);
