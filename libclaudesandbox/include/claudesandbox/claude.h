@@ -45,6 +45,29 @@ typedef struct csb_claude_options {
 CSB_API int csb_vm_exec_claude(csb_vm *vm, const csb_claude_options *opts, csb_exit *ret,
                                csb_error **err);
 
+/* What Claude does in a machine. Higher is busier. */
+enum {
+    CSB_ACTIVITY_NONE = 0,    /* no session of Claude runs in it */
+    CSB_ACTIVITY_IDLE = 1,    /* its turn is over */
+    CSB_ACTIVITY_WAITING = 2, /* for the user, who is asked for permission or something else */
+    CSB_ACTIVITY_BUSY = 3     /* it works */
+};
+
+/*
+ * Asks a running machine what the Claude in it does, whoever started it, as far as the user may see
+ * who owns the project. Claude tells it of itself, also what its hooks do not: that the user has
+ * interrupted it. Of several sessions the busiest counts. A headless one (-p) is busy until it ends.
+ * One that does not tell (it has just begun, or is of another version), or tells something unknown,
+ * counts as busy. It is the machine's word.
+ *
+ * ret: CSB_ACTIVITY_...
+ *
+ * Errors: CSB_ESTATE (not running), CSB_EENGINE (the connection failed), CSB_EPROTOCOL, CSB_ETIMEOUT,
+ * CSB_ECANCELED, CSB_ESYSTEM, CSB_ENOMEM.
+ * Blocks, for half a minute at most.  Since: 0.1
+ */
+CSB_API int csb_vm_activity(csb_vm *vm, int *ret, csb_error **err);
+
 CSB_END_DECLS
 
 #endif
