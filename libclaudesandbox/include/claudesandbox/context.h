@@ -13,8 +13,8 @@ typedef struct csb_ctx csb_ctx;
 /* A warning is for the user to see: the call goes on, but not quite as was asked. */
 enum { CSB_LOG_WARNING = 0, CSB_LOG_INFO = 1, CSB_LOG_DEBUG = 2 };
 
-/* Called for each warning and each line of debugging talk, from within the call that causes it. `text` has no
- * newline and is borrowed. */
+/* Called for each warning and each line of debugging talk, from within the call that causes it.
+ * `text` has no newline and is borrowed. */
 typedef void (*csb_log_fn)(int level, const char *text, void *userdata);
 
 /* Called when long work enters a new phase: `step` of `steps` (0 of 0 where that is unknown) and
@@ -41,10 +41,12 @@ typedef struct csb_ctx_options {
 /*
  * Makes a context. Nothing is created on disk and no process is started.
  *
- * opts: NULL for all defaults.
+ * opts: NULL for all defaults. What it points to is copied.
+ * ret: the context; free it with csb_ctx_free().
  *
  * Errors: CSB_EINVAL (a path that is not absolute, an unknown engine), CSB_ENOTSUP (running as
- * root), CSB_ENOMEM, CSB_ESYSTEM (no home directory).  Does not block.  Since: 0.1
+ * root), CSB_ENOMEM, CSB_ESYSTEM (no home directory).  Does not block. Any thread.
+ * Since: 0.1
  */
 CSB_API int csb_ctx_new(const csb_ctx_options *opts, csb_ctx **ret, csb_error **err);
 
@@ -55,7 +57,7 @@ CSB_API void csb_ctx_free(csb_ctx *ctx);
  * Ends the call that is running on the context, or if there is none the next one, with
  * CSB_ECANCELED; what that call had half made is undone.
  *
- * May be called from any thread and from a signal handler. Always 0.  Since: 0.1
+ * Always 0. May be called from any thread and from a signal handler.  Since: 0.1
  */
 CSB_API int csb_ctx_cancel(csb_ctx *ctx);
 
@@ -73,7 +75,8 @@ CSB_API const char *csb_ctx_template(const csb_ctx *ctx);
  * ret: "lima" or "qemu", static.
  * why: one line that says why, borrowed from the context; may be NULL.
  *
- * Errors: CSB_ENOENGINE, with what to install.  May block for some 250 ms.  Since: 0.1
+ * Errors: CSB_ENOENGINE, with what to install. Blocks for some 250 ms on the first
+ * call.  Since: 0.1
  */
 CSB_API int csb_ctx_engine(csb_ctx *ctx, const char **ret, const char **why, csb_error **err);
 
@@ -82,22 +85,23 @@ enum {
 };
 
 /* Called from within csb_ctx_clean() for each thing that was left behind: what it is, in words;
- * where it lies; what it takes up on the disk (0 where that is nothing or unknown); and why it could
- * not be removed, NULL if it was or would be. All borrowed. */
+ * where it lies; what it takes up on the disk (0 where that is nothing or unknown); and why it
+ * could not be removed, NULL if it was or would be. All borrowed. */
 typedef void (*csb_clean_fn)(const char *what, const char *path, uint64_t bytes,
                              const csb_error *failure, void *userdata);
 
 /*
  * Removes what belongs to no machine any more: what interrupted creations left, records of machines
  * that their engine does not know, and of the qemu engine disks without a record, directories for
- * sockets, and images that are neither used nor what new machines are made from. Only what is in the
- * state directory or was recorded there is looked at; what another process works on is left alone.
+ * sockets, and images that are neither used nor what new machines are made from. Only what is in
+ * the state directory or was recorded there is looked at; what another process works on is left
+ * alone.
  *
  * flags: 0 or CSB_CLEAN_DRY_RUN.
- * fn: told of each; may be NULL. One that can't be removed does not keep the others.
+ * fn: told of each, with userdata; may be NULL. One that can't be removed does not keep the others.
  *
- * Errors: CSB_EINVAL, CSB_EBUSY (a machine is half renamed), CSB_ECANCELED, CSB_ETIMEOUT, CSB_ESYSTEM,
- * CSB_ENOMEM.  Blocks.  Since: 0.1
+ * Errors: CSB_EINVAL, CSB_EBUSY (a machine is half renamed), CSB_ECANCELED, CSB_ETIMEOUT,
+ * CSB_ESYSTEM, CSB_ENOMEM. Blocks for up to 10 minutes.  Since: 0.1
  */
 CSB_API int csb_ctx_clean(csb_ctx *ctx, unsigned flags, csb_clean_fn fn, void *userdata,
                           csb_error **err);

@@ -31,10 +31,11 @@ CSB_ERROR_MAP(CSB_ERROR_ENUM_)
 /* What went wrong, in full. Freed by whoever received it. */
 typedef struct csb_error csb_error;
 
-/* The CSB_E... code; 0 for NULL.  Since: 0.1 */
+/* The CSB_E... code of an error; 0 for NULL.  Since: 0.1 */
 CSB_API int csb_error_code(const csb_error *err);
 
-/* One sentence for people, the outermost step first; "" for NULL. Borrowed.  Since: 0.1 */
+/* What went wrong, one sentence for people, the outermost step first; "" for NULL.
+ * Borrowed.  Since: 0.1 */
 CSB_API const char *csb_error_message(const csb_error *err);
 
 /* What the user can do about it (a command or a setting), or "" where nothing is known. Borrowed.
@@ -53,10 +54,12 @@ CSB_API int csb_error_exit_status(const csb_error *err);
  * unfiltered. Borrowed.  Since: 0.1 */
 CSB_API const char *csb_error_detail(const csb_error *err);
 
-/* The name of a code, "EINVAL" for CSB_EINVAL; "UNKNOWN" for anything else. Static.  Since: 0.1 */
+/* The name of a code, "EINVAL" for CSB_EINVAL; "UNKNOWN" for anything else. Static. Any thread.
+ * Since: 0.1 */
 CSB_API const char *csb_error_name(int code);
 
-/* What a code means in general, "invalid argument" for CSB_EINVAL. Static.  Since: 0.1 */
+/* What a code means in general, "invalid argument" for CSB_EINVAL. Static. Any thread.
+ * Since: 0.1 */
 CSB_API const char *csb_strerror(int code);
 
 /* Frees an error; NULL is fine.  Since: 0.1 */

@@ -58,7 +58,10 @@ typedef struct csb_vm_options {
 /*
  * Reads a size as people write it: "4GiB", "512M", "1.5G", "2147483648". Units are powers of 1024.
  *
- * Errors: CSB_EINVAL.  Does not block.  Since: 0.1
+ * text: the number and its unit; bytes where it has none.
+ * ret: the size in bytes.
+ *
+ * Errors: CSB_EINVAL.  Does not block. Any thread.  Since: 0.1
  */
 CSB_API int csb_size_parse(const char *text, uint64_t *ret, csb_error **err);
 
@@ -68,15 +71,17 @@ CSB_API int csb_size_parse(const char *text, uint64_t *ret, csb_error **err);
  *
  * template_path: a Lima template (YAML); claude-sandbox-tools-vm(5) says which keys each engine
  * understands. Its scripts run at the first start. Sizes in it that are more than this machine can
- * bear are cut, with a CSB_LOG_WARNING. NULL: the engine's own image (qemu), or the template that is
- * installed with the library (lima), see csb_ctx_template().
+ * bear are cut, with a CSB_LOG_WARNING. NULL: the engine's own image (qemu), or the template that
+ * is installed with the library (lima), see csb_ctx_template().
  * opts: name or project_dir must be given.
+ * ret: the machine; free the handle with csb_vm_free().
  *
  * Errors: CSB_EINVAL (bad options; more memory than the host has; a directory that lies in one that
  * another machine can write, or contains one; a template that can't be read, with line and column),
  * CSB_EEXISTS (the project or the name has a machine), CSB_ENOENGINE, CSB_EENGINE, CSB_ENOTSUP
  * (the template asks for what the engine can't do), CSB_EBUSY, CSB_ETIMEOUT, CSB_ECANCELED,
- * CSB_ESYSTEM, CSB_ENOMEM. After an error nothing of the machine is left.  Blocks.  Since: 0.1
+ * CSB_ESYSTEM, CSB_ENOMEM. After an error nothing of the machine is left.
+ * Blocks for up to an hour.  Since: 0.1
  */
 CSB_API int csb_vm_create(csb_ctx *ctx, const char *template_path, const csb_vm_options *opts,
                           csb_vm **ret, csb_error **err);
@@ -86,18 +91,24 @@ CSB_API int csb_vm_create(csb_ctx *ctx, const char *template_path, const csb_vm_
  *
  * base_name: a machine of the engine in use, ours or (lima) any in the same LIMA_HOME.
  * opts: as for csb_vm_create(); sizes that are 0 are the base's.
+ * ret: the machine; free the handle with csb_vm_free().
  *
  * Errors: as csb_vm_create(), and CSB_ENOTFOUND (no such base), CSB_ESTATE (the base is not
- * stopped).  Blocks.  Since: 0.1
+ * stopped).  Blocks for up to an hour.  Since: 0.1
  */
 CSB_API int csb_vm_clone(csb_ctx *ctx, const char *base_name, const csb_vm_options *opts,
                          csb_vm **ret, csb_error **err);
 
 /*
- * Opens one of our machines by its name.
+ * Opens one of our machines by its name. One whose engine does not answer can be opened too: it is
+ * CSB_VM_BROKEN.
  *
- * Errors: CSB_ENOTFOUND, CSB_EINVAL (not a name), CSB_EENGINE, CSB_ESYSTEM, CSB_ENOMEM.
- * Since: 0.1
+ * name: as csb_vm_name() tells it.
+ * ret: the machine; free the handle with csb_vm_free().
+ *
+ * Errors: CSB_ENOTFOUND (no such machine, or none of ours), CSB_EINVAL (not a name), CSB_EPROTOCOL
+ * (its record can't be understood), CSB_ECANCELED, CSB_ESYSTEM, CSB_ENOMEM.
+ * Blocks for up to a minute.  Since: 0.1
  */
 CSB_API int csb_vm_open(csb_ctx *ctx, const char *name, csb_vm **ret, csb_error **err);
 
@@ -106,23 +117,28 @@ CSB_API int csb_vm_open(csb_ctx *ctx, const char *name, csb_vm **ret, csb_error 
  *
  * dir: the project's directory; symbolic links are followed. A directory that is gone is looked
  * up by the path it was recorded with.
+ * ret: the machine; free the handle with csb_vm_free().
  *
- * Errors: CSB_ENOTFOUND when it has none; else as csb_vm_open().  Since: 0.1
+ * Errors: CSB_ENOTFOUND (it has none); else as csb_vm_open().  Blocks for up to a minute.
+ * Since: 0.1
  */
 CSB_API int csb_vm_for_project(csb_ctx *ctx, const char *dir, csb_vm **ret, csb_error **err);
 
 /*
- * All machines that we made, on every engine, sorted by name. A machine whose engine does not
+ * Lists all machines that we made, on every engine, sorted by name. A machine whose engine does not
  * answer is listed as CSB_VM_BROKEN.
  *
- * Errors: CSB_ESYSTEM, CSB_ENOMEM.  Since: 0.1
+ * ret: the machines as they are now; free it with csb_vm_list_free().
+ *
+ * Errors: CSB_ETIMEOUT, CSB_ECANCELED, CSB_ESYSTEM, CSB_ENOMEM.  Blocks for up to a minute.
+ * Since: 0.1
  */
 CSB_API int csb_vm_list_new(csb_ctx *ctx, csb_vm_list **ret, csb_error **err);
 
-/* How many there are.  Since: 0.1 */
+/* How many machines the list has.  Since: 0.1 */
 CSB_API size_t csb_vm_list_count(const csb_vm_list *list);
 
-/* The i-th, borrowed from the list; NULL past the end.  Since: 0.1 */
+/* The i-th machine, counted from 0, borrowed from the list; NULL past the end.  Since: 0.1 */
 CSB_API csb_vm *csb_vm_list_get(const csb_vm_list *list, size_t i);
 
 /* Frees a list and the handles in it.  Since: 0.1 */
@@ -131,14 +147,14 @@ CSB_API void csb_vm_list_free(csb_vm_list *list);
 /*
  * Starts the machine, or joins whoever is starting it, and returns when commands can be run in it:
  * what it has mounted has then been checked against what was asked. The first start of a machine
- * that was made from a template with scripts returns when they have run, which takes as long as they
- * take; what they say is logged.
+ * that was made from a template with scripts returns when they have run, which takes as long as
+ * they take; what they say is logged.
  *
- * Errors: CSB_EENGINE (it did not come up; csb_error_detail() has the end of its console. Or a script
- * of its template failed: the end of its output then; the next start runs it again),
- * CSB_EPROTOCOL (it came up with other mounts than asked, and was stopped), CSB_EBUSY,
- * CSB_ETIMEOUT, CSB_ECANCELED, CSB_ENOTFOUND (deleted meanwhile), CSB_ESYSTEM, CSB_ENOMEM.
- * Blocks.  Since: 0.1
+ * Errors: CSB_EENGINE (it did not come up; csb_error_detail() has the end of its console. Or a
+ * script of its template failed: the end of its output then; the next start runs it again),
+ * CSB_EPROTOCOL (it came up with other mounts than asked, and was stopped), CSB_ESTATE (broken),
+ * CSB_EBUSY, CSB_ETIMEOUT, CSB_ECANCELED, CSB_ENOTFOUND (deleted meanwhile), CSB_ESYSTEM,
+ * CSB_ENOMEM. Blocks for up to 10 minutes, and three hours where scripts have to run.  Since: 0.1
  */
 CSB_API int csb_vm_start(csb_vm *vm, csb_error **err);
 
@@ -150,14 +166,14 @@ CSB_API int csb_vm_start(csb_vm *vm, csb_error **err);
  *
  * Errors: CSB_EINVAL (a port that is 0, or one of the host twice), CSB_EBUSY (somebody listens on
  * one of the host's ports: nothing is changed then), CSB_EENGINE, CSB_ENOTFOUND, CSB_ETIMEOUT,
- * CSB_ECANCELED, CSB_ESYSTEM, CSB_ENOMEM.  Blocks.  Since: 0.1
+ * CSB_ECANCELED, CSB_ESYSTEM, CSB_ENOMEM.  Blocks for up to 5 minutes.  Since: 0.1
  */
 CSB_API int csb_vm_set_ports(csb_vm *vm, const csb_port *ports, size_t n_ports, csb_error **err);
 
 /*
- * Changes what a machine is: its cpus, memory_bytes, disk_bytes, settings_dir and settings_mode. What
- * is 0 or NULL stays as it is. It takes effect when the machine is started the next time, and is
- * remembered until then; a second call adds to the first.
+ * Changes what a machine is: its cpus, memory_bytes, disk_bytes, settings_dir and settings_mode.
+ * What is 0 or NULL stays as it is. It takes effect when the machine is started the next time, and
+ * is remembered until then; a second call adds to the first.
  *
  * opts: the other members must be as CSB_VM_OPTIONS_INIT has them.
  * ret_later: 1 when the machine runs and goes on as it was until it is stopped and started, else 0;
@@ -165,26 +181,26 @@ CSB_API int csb_vm_set_ports(csb_vm *vm, const csb_port *ports, size_t n_ports, 
  *
  * Errors: CSB_EINVAL (sizes or a directory that can't be; a disk smaller than it is), CSB_EBUSY,
  * CSB_EENGINE, CSB_ENOTFOUND, CSB_ETIMEOUT, CSB_ECANCELED, CSB_ESYSTEM, CSB_ENOMEM; nothing is
- * changed then. May wait for whoever works on the machine.  Since: 0.1
+ * changed then.  Blocks for up to 5 minutes, while somebody else works on the machine.  Since: 0.1
  */
 CSB_API int csb_vm_configure(csb_vm *vm, const csb_vm_options *opts, int *ret_later,
                              csb_error **err);
 
 /*
- * Lets programs in the guest connect to a unix socket of the host, over the connection that is open,
- * until the machine stops: at /dev/shm/claude-sandbox-UID/NAME.sock, where UID is the number of the
- * guest's user, who alone can reach it. Again for the same socket: fine, and mended where it was
- * broken.
+ * Lets programs in the guest connect to a unix socket of the host, over the connection that is
+ * open, until the machine stops: at /dev/shm/claude-sandbox-UID/NAME.sock, where UID is the number
+ * of the guest's user, who alone can reach it. Again for the same socket: fine, and mended where it
+ * was broken.
  *
- * The server behind it hears only that somebody in this machine calls. Give each machine a socket of
- * its own, so that none can pretend to be another.
+ * The server behind it hears only that somebody in this machine calls. Give each machine a socket
+ * of its own, so that none can pretend to be another.
  *
  * host_path: absolute; nobody need listen there yet.
  * name: 1 to 32 lower case letters, digits and "-"; not "hooks", which is taken.
  *
  * Errors: CSB_EINVAL, CSB_ESTATE (not running), CSB_EENGINE (the connection failed), CSB_EPROTOCOL
  * (the guest has no place for it), CSB_ETIMEOUT, CSB_ECANCELED, CSB_ESYSTEM, CSB_ENOMEM.
- * Blocks.  Since: 0.1
+ * Blocks for up to a minute.  Since: 0.1
  */
 CSB_API int csb_vm_carry_socket(csb_vm *vm, const char *host_path, const char *name,
                                 csb_error **err);
@@ -199,7 +215,7 @@ enum {
  * flags: 0 or CSB_STOP_FORCE.
  *
  * Errors: CSB_EENGINE, CSB_EBUSY, CSB_ETIMEOUT, CSB_ECANCELED, CSB_ESYSTEM, CSB_ENOMEM.
- * Blocks.  Since: 0.1
+ * Blocks for up to 5 minutes.  Since: 0.1
  */
 CSB_API int csb_vm_stop(csb_vm *vm, unsigned flags, csb_error **err);
 
@@ -209,11 +225,13 @@ enum {
 
 /*
  * Deletes the machine with its disk, for good. The project on the host is not touched. The handle
- * stays valid for its getters.
+ * stays valid for its getters, and is freed as always.
+ *
+ * flags: 0 or CSB_DELETE_FORCE.
  *
  * Errors: CSB_ESTATE (running, without CSB_DELETE_FORCE; protected); without CSB_DELETE_FORCE as
  * csb_vm_refresh() when its engine can't tell whether it runs; else as csb_vm_stop().
- * Blocks.  Since: 0.1
+ * Blocks for up to 5 minutes.  Since: 0.1
  */
 CSB_API int csb_vm_delete(csb_vm *vm, unsigned flags, csb_error **err);
 
@@ -224,16 +242,17 @@ enum {
 
 /*
  * Gives a stopped machine another name. With CSB_RENAME_REPLACE it takes the place of the one that
- * has it, also a protected one, which is deleted when the new one is in its place. When this process
- * is killed in the middle, the next call on a context finishes it.
+ * has it, also a protected one, which is deleted when the new one is in its place. When this
+ * process is killed in the middle, the next call on a context finishes it.
  *
  * new_name: as csb_vm_options.name.
+ * flags: CSB_RENAME_..., or 0.
  *
- * Errors: CSB_EINVAL (no name, or too long a one for the engine), CSB_EEXISTS (the name is taken: by
- * one of ours, without CSB_RENAME_REPLACE, or by one that is not ours), CSB_ESTATE (one of them is
- * not stopped), CSB_ENOTSUP, CSB_EENGINE, CSB_EBUSY, CSB_ENOTFOUND, CSB_ETIMEOUT, CSB_ECANCELED,
+ * Errors: CSB_EINVAL (no name, or too long a one for the engine), CSB_EEXISTS (the name is taken:
+ * by one of ours, without CSB_RENAME_REPLACE, or by one that is not ours), CSB_ESTATE (one of them
+ * is not stopped), CSB_ENOTSUP, CSB_EENGINE, CSB_EBUSY, CSB_ENOTFOUND, CSB_ETIMEOUT, CSB_ECANCELED,
  * CSB_ESYSTEM, CSB_ENOMEM. After an error both have the names they had, or the message says what is
- * where.  Blocks.  Since: 0.1
+ * where. Blocks for up to 5 minutes.  Since: 0.1
  */
 CSB_API int csb_vm_rename(csb_vm *vm, const char *new_name, unsigned flags, csb_error **err);
 
@@ -244,7 +263,7 @@ CSB_API int csb_vm_rename(csb_vm *vm, const char *new_name, unsigned flags, csb_
  * on: 0 takes the protection away.
  *
  * Errors: CSB_EENGINE, CSB_EBUSY, CSB_ENOTFOUND, CSB_ETIMEOUT, CSB_ECANCELED, CSB_ESYSTEM,
- * CSB_ENOMEM.  May wait for whoever works on the machine.  Since: 0.1
+ * CSB_ENOMEM.  Blocks for up to a minute, while somebody else works on the machine.  Since: 0.1
  */
 CSB_API int csb_vm_protect(csb_vm *vm, int on, csb_error **err);
 
@@ -254,25 +273,27 @@ CSB_API int csb_vm_is_protected(const csb_vm *vm);
 /*
  * Asks the engine anew for what csb_vm_state() and the other getters tell.
  *
- * Errors: CSB_ENOTFOUND, CSB_EENGINE, CSB_ESYSTEM, CSB_ENOMEM.  Since: 0.1
+ * Errors: CSB_ENOTFOUND (deleted meanwhile), CSB_EENGINE, CSB_ETIMEOUT, CSB_ECANCELED, CSB_ESYSTEM,
+ * CSB_ENOMEM.  Blocks for up to a minute.  Since: 0.1
  */
 CSB_API int csb_vm_refresh(csb_vm *vm, csb_error **err);
 
-/* The machine's name.  Since: 0.1 */
+/* The machine's name. Borrowed.  Since: 0.1 */
 CSB_API const char *csb_vm_name(const csb_vm *vm);
-/* The real path of its project, "" if it has none.  Since: 0.1 */
+/* The real path of its project, "" if it has none. Borrowed.  Since: 0.1 */
 CSB_API const char *csb_vm_project_dir(const csb_vm *vm);
-/* "lima" or "qemu".  Since: 0.1 */
+/* The name of its engine, "lima" or "qemu". Borrowed.  Since: 0.1 */
 CSB_API const char *csb_vm_engine(const csb_vm *vm);
-/* CSB_VM_STOPPED, ..., as of the last call that asked.  Since: 0.1 */
+/* The state, CSB_VM_STOPPED, CSB_VM_STARTING, CSB_VM_RUNNING or CSB_VM_BROKEN, as of the last call
+ * that asked.  Since: 0.1 */
 CSB_API int csb_vm_state(const csb_vm *vm);
 /* The state as a word: "stopped", "starting", "running", "broken". Static.  Since: 0.1 */
 CSB_API const char *csb_vm_state_name(const csb_vm *vm);
-/* Why it is broken, or "".  Since: 0.1 */
+/* Why it is broken, or "". Borrowed until the next call on the machine.  Since: 0.1 */
 CSB_API const char *csb_vm_state_reason(const csb_vm *vm);
-/* Virtual processors; 0 where unknown.  Since: 0.1 */
+/* How many virtual processors it has; 0 where unknown.  Since: 0.1 */
 CSB_API int csb_vm_cpus(const csb_vm *vm);
-/* Memory in bytes; 0 where unknown.  Since: 0.1 */
+/* Its memory in bytes; 0 where unknown.  Since: 0.1 */
 CSB_API uint64_t csb_vm_memory_bytes(const csb_vm *vm);
 /* Size of its disk in bytes as the guest sees it; 0 where unknown.  Since: 0.1 */
 CSB_API uint64_t csb_vm_disk_bytes(const csb_vm *vm);
@@ -287,9 +308,11 @@ CSB_API int64_t csb_vm_created(const csb_vm *vm);
 /* When it was last started, in seconds since 1970, as of the last call that asked; 0 where unknown
  * and when it is stopped.  Since: 0.1 */
 CSB_API int64_t csb_vm_started(const csb_vm *vm);
-/* For `ssh -F CONFIG HOST`: the config file and the host alias; "" before the first start.
- * Since: 0.1 */
+/* The configuration file for `ssh -F CONFIG HOST`, as of the last call that asked; "" before the
+ * first start. Borrowed until the next call on the machine.  Since: 0.1 */
 CSB_API const char *csb_vm_ssh_config(const csb_vm *vm);
+/* The host's alias for `ssh -F CONFIG HOST`, as csb_vm_ssh_config(). Borrowed likewise.
+ * Since: 0.1 */
 CSB_API const char *csb_vm_ssh_host(const csb_vm *vm);
 
 /* Frees the handle; the machine is not touched.  Since: 0.1 */
