@@ -49,7 +49,8 @@ typedef struct csb_hooks_options {
  *
  * ctx: must outlive the handle, and is used by its calls.
  * opts: NULL for all defaults.
- * fn, userdata: called for each event.
+ * fn: called for each event, with userdata.
+ * ret: who listens; free it with csb_hooks_close().
  *
  * Errors: CSB_EBUSY (somebody listens already), CSB_EINVAL, CSB_ESYSTEM, CSB_ENOMEM.
  * Does not block.  Since: 0.1
@@ -73,8 +74,8 @@ CSB_API int csb_hooks_fd(const csb_hooks *hooks);
  */
 CSB_API int csb_hooks_dispatch(csb_hooks *hooks, int timeout_ms, csb_error **err);
 
-/* Ends the waiting of the csb_hooks_dispatch() that is running, else of the next one. May be called
- * from any thread and from a signal handler. Always 0.  Since: 0.1 */
+/* Ends the waiting of the csb_hooks_dispatch() that is running, else of the next one. Always 0. May
+ * be called from any thread and from a signal handler.  Since: 0.1 */
 CSB_API int csb_hooks_wakeup(csb_hooks *hooks);
 
 /* Ends the listening, and removes the sockets. Claude in the machines goes on without. NULL is
@@ -82,11 +83,13 @@ CSB_API int csb_hooks_wakeup(csb_hooks *hooks);
 CSB_API void csb_hooks_close(csb_hooks *hooks);
 
 /*
- * All of the above: listens and calls the callback until it returns something other than 0, or
- * csb_ctx_cancel() is called.
+ * Listens, and calls the callback until it returns something other than 0, or csb_ctx_cancel() is
+ * called: csb_hooks_open(), csb_hooks_dispatch() again and again, csb_hooks_close().
+ *
+ * opts, fn, userdata: as for csb_hooks_open().
  *
  * Errors: CSB_EUSER and CSB_ECANCELED, which are how it ends; else as csb_hooks_open().
- * Blocks.  Since: 0.1
+ * Blocks until then.  Since: 0.1
  */
 CSB_API int csb_hooks_listen(csb_ctx *ctx, const csb_hooks_options *opts, csb_hook_fn fn,
                              void *userdata, csb_error **err);
@@ -95,65 +98,80 @@ CSB_API int csb_hooks_listen(csb_ctx *ctx, const csb_hooks_options *opts, csb_ho
  * are UTF-8 and may hold control characters.  Since: 0.1 */
 CSB_API const char *csb_event_vm(const csb_event *event);
 
-/* The directory on the host that the machine was made for, told by us likewise; NULL where it has none.
- * Since: 0.1 */
+/* The directory on the host that the machine was made for, told by us likewise; NULL where it has
+ * none. Borrowed.  Since: 0.1 */
 CSB_API const char *csb_event_project_dir(const csb_event *event);
 
-/* Which event it is, "PreToolUse"; "" where it does not say. Any name may come.  Since: 0.1 */
+/* Which event it is, "PreToolUse"; "" where it does not say. Any name may come. Borrowed.
+ * Since: 0.1 */
 CSB_API const char *csb_event_name(const csb_event *event);
 
-/* The session's id, or NULL where it has none.  Since: 0.1 */
+/* The session's id, or NULL where it has none. Borrowed.  Since: 0.1 */
 CSB_API const char *csb_event_session(const csb_event *event);
 
-/* The directory in which Claude works, in the machine, or NULL.  Since: 0.1 */
+/* The directory in which Claude works, in the machine, or NULL. Borrowed.  Since: 0.1 */
 CSB_API const char *csb_event_cwd(const csb_event *event);
 
-/* The tool that an event is about, "Bash", or NULL.  Since: 0.1 */
+/* The tool that an event is about, "Bash", or NULL. Borrowed.  Since: 0.1 */
 CSB_API const char *csb_event_tool(const csb_event *event);
 
-/* A Notification's text, or NULL.  Since: 0.1 */
+/* A Notification's text, or NULL. Borrowed.  Since: 0.1 */
 CSB_API const char *csb_event_message(const csb_event *event);
 
-/* A Notification's title, or NULL: most have none.  Since: 0.1 */
+/* A Notification's title, or NULL: most have none. Borrowed.  Since: 0.1 */
 CSB_API const char *csb_event_title(const csb_event *event);
 
-/* A Notification's kind, "permission_prompt" or "idle_prompt" or any other, or NULL.  Since: 0.1 */
+/* A Notification's kind, "permission_prompt" or "idle_prompt" or any other, or NULL. Borrowed.
+ * Since: 0.1 */
 CSB_API const char *csb_event_notification_type(const csb_event *event);
 
-/* The text of any outermost member, or NULL where there is none or it is no string.  Since: 0.1 */
+/* The text of the outermost member named key, or NULL where there is none or it is no string.
+ * Borrowed.  Since: 0.1 */
 CSB_API const char *csb_event_string(const csb_event *event, const char *key);
 
 /* The whole event as it came, one JSON object in UTF-8. len: its bytes; may be NULL. It is followed
- * by a NUL, and holds none.  Since: 0.1 */
+ * by a NUL, and holds none. Borrowed.  Since: 0.1 */
 CSB_API const char *csb_event_json(const csb_event *event, size_t *len);
 
 /*
  * Lets Claude do what it asks for, without asking the user: PreToolUse, PermissionRequest.
  *
- * Errors, here and below: CSB_ENOTSUP (the event takes no such answer), CSB_EINVAL (no UTF-8),
- * CSB_ENOMEM. Of allow, deny, ask and block the last one counts.  Since: 0.1
+ * Of allow, deny, ask and block the last one counts.
+ *
+ * Errors: CSB_ENOTSUP (the event takes no such answer), CSB_EINVAL (no UTF-8), CSB_ENOMEM.
+ * Does not block.  Since: 0.1
  */
 CSB_API int csb_reply_allow(csb_reply *reply, csb_error **err);
 
 /* Refuses it; Claude is told the reason, which may be NULL: PreToolUse, PermissionRequest.
- * Since: 0.1 */
+ *
+ * Errors: as csb_reply_allow().  Does not block.  Since: 0.1 */
 CSB_API int csb_reply_deny(csb_reply *reply, const char *reason, csb_error **err);
 
 /* Has the user asked, also where permissions are bypassed; the reason, which may be NULL, is shown:
- * PreToolUse. Without a user (claude -p) this refuses it.  Since: 0.1 */
+ * PreToolUse. Without a user (claude -p) this refuses it.
+ *
+ * Errors: as csb_reply_allow().  Does not block.  Since: 0.1 */
 CSB_API int csb_reply_ask(csb_reply *reply, const char *reason, csb_error **err);
 
 /* Stops Claude from going on as it would, for that reason: a Stop from ending the turn (mind
  * "stop_hook_active", else it never ends), a UserPromptSubmit from being sent, and so on: Stop,
  * SubagentStop, UserPromptSubmit, UserPromptExpansion, PostToolUse, PostToolBatch, PreCompact,
- * ConfigChange; PreToolUse, where it is csb_reply_deny().  Since: 0.1 */
+ * ConfigChange; PreToolUse, where it is csb_reply_deny().
+ *
+ * Errors: as csb_reply_allow().  Does not block.  Since: 0.1 */
 CSB_API int csb_reply_block(csb_reply *reply, const char *reason, csb_error **err);
 
-/* Tells Claude something besides: SessionStart, Setup, SubagentStart, UserPromptSubmit,
- * UserPromptExpansion, PreToolUse, PostToolUse, PostToolUseFailure, PostToolBatch.  Since: 0.1 */
+/* Tells Claude a text besides: SessionStart, Setup, SubagentStart, UserPromptSubmit,
+ * UserPromptExpansion, PreToolUse, PostToolUse, PostToolUseFailure, PostToolBatch.
+ *
+ * Errors: as csb_reply_allow().  Does not block.  Since: 0.1 */
 CSB_API int csb_reply_context(csb_reply *reply, const char *text, csb_error **err);
 
-/* Has the tool called with this input (a JSON object) instead: PreToolUse.  Since: 0.1 */
+/* Has the tool called with the input json, an object, instead: PreToolUse.
+ *
+ * Errors: as csb_reply_allow(); CSB_EINVAL for what is no JSON object, too.  Does not block.
+ * Since: 0.1 */
 CSB_API int csb_reply_input(csb_reply *reply, const char *json, csb_error **err);
 
 CSB_END_DECLS
