@@ -38,9 +38,11 @@ typedef struct csb_claude_options {
  * ANTHROPIC_BASE_URL that names the host's loopback is carried into the guest, that port and no
  * other.
  *
+ * opts: all of it may be left out. The descriptors stay the caller's.
  * ret: claude's exit status.
  *
- * Errors: as csb_vm_exec().  Blocks.  Since: 0.1
+ * Errors: as csb_vm_exec().  Blocks for as long as Claude runs, or csb_claude_options.timeout_ms.
+ * Since: 0.1
  */
 CSB_API int csb_vm_exec_claude(csb_vm *vm, const csb_claude_options *opts, csb_exit *ret,
                                csb_error **err);

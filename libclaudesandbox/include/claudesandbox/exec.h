@@ -38,12 +38,13 @@ typedef struct csb_exec_options {
 /*
  * Runs a program in the guest, as the user of the guest that owns the project, and waits for it.
  *
+ * opts: argv is needed, or CSB_EXEC_LOGIN. The descriptors stay the caller's.
  * ret: how it ended. 126 and 127 as a shell gives them (not executable or no such directory, not
  * found).
  *
  * Errors: CSB_ESTATE (not running), CSB_EENGINE (the connection failed or broke), CSB_EINVAL,
  * CSB_ETIMEOUT and CSB_ECANCELED (the program was ended), CSB_ESYSTEM, CSB_ENOMEM.
- * Blocks.  Since: 0.1
+ * Blocks for as long as the program runs, or csb_exec_options.timeout_ms.  Since: 0.1
  */
 CSB_API int csb_vm_exec(csb_vm *vm, const csb_exec_options *opts, csb_exit *ret, csb_error **err);
 
