@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Any, Iterator
 
 import pytest
 
 from engines import engines_line
+from realvm import IMAGE_SECONDS, KEY, FakeApi, Lab, engine_params
 from sandbox import Sandbox, find_cli
 
 
@@ -47,3 +49,16 @@ def sandbox(cli: str) -> Iterator[Sandbox]:
         yield made
     finally:
         made.close()
+
+
+@pytest.fixture(scope="session", params=engine_params())
+def lab(request: pytest.FixtureRequest, cli: str) -> Iterator[Lab]:
+    """Its VM is made by two first starts at the same time; test_two_first_starts looks at how they fared."""
+    with FakeApi(require_key=KEY) as api, contextlib.ExitStack() as stack:
+        lab = Lab(cli, request.param, api)
+        stack.callback(lab.close)
+        (lab.home / "marker-in-the-hosts-home").write_text("secret")
+        (lab.project("neighbour") / "marker-in-another-project").write_text("secret")
+        lab.first_starts = [lab.begin(f"echo {i}") for i in (1, 2)]
+        lab.first_ends = [one.wait(IMAGE_SECONDS) for one in lab.first_starts]
+        yield lab

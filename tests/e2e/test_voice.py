@@ -15,18 +15,14 @@ import sys
 import termios
 import time
 from pathlib import Path
-from typing import Any, Iterator, Optional
+from typing import Iterator, Optional
 
 import pytest
 
 from fakelab import FakeLab
-from sandbox import FAILED, TESTS, USAGE, Done, Sandbox, is_alive, kill, until
+from realvm import BOOT_SECONDS, IMAGE_SECONDS, KEY, FakeApi, Lab, engine_params
+from sandbox import FAILED, USAGE, Done, Sandbox, is_alive, kill, until
 from servers import Server, connect, mode, read_all
-from test_real_vm import BOOT_SECONDS, IMAGE_SECONDS, KEY, Lab, engine_params
-
-sys.path.insert(0, str(TESTS / "support"))
-
-from fakeapi import FakeApi  # noqa: E402
 
 REC = ["-q", "--buffer", "1024", "-t", "raw", "-r", "16000", "-e", "signed", "-b", "16", "-c", "1", "-"]
 SILENCE = ["silence", "1", "0.1", "3%", "1", "2.0", "3%"]
