@@ -30,6 +30,9 @@ static int load_limits(const csb_hooks_options *opts, struct csb__limits *limits
     if (rc != 0) {
         return rc;
     }
+    if ((o.flags & ~CSB_HOOKS_WATCH) != 0) {
+        return csb__fail(err, CSB_EINVAL, "a flag that this version does not know");
+    }
     if (o.body_max > BODY_MAX) {
         return csb__fail(err, CSB_EINVAL, "body_max is at most 8 MiB");
     }

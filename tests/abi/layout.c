@@ -88,6 +88,7 @@ static void check_hooks(void) {
     AFTER(csb_hooks_options, size, body_max);
     AFTER(csb_hooks_options, body_max, rate);
     AFTER(csb_hooks_options, rate, request_timeout_ms);
+    AFTER(csb_hooks_options, request_timeout_ms, flags);
     check(o.size == sizeof(o), "CSB_HOOKS_OPTIONS_INIT does not set the size");
 }
 

@@ -10,167 +10,22 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "context.h"
 #include "core/path.h"
 #include "core/posix.h"
 #include "hooks/endpoint.h"
-#include "store.h"
-#include "support.h"
+#include "hooks_world.h"
 
 #define CLIENTS_MAX 80
-
-/* Whoever listens, and those who talk to it: all in one thread, in turn. */
-struct world {
-    csb_ctx ctx;
-    csb_hooks *hooks;
-    char heard[4096]; /* "vm:Event " of each */
-    const char *project;
-    int stop_with; /* what the callback returns */
-    bool deny;
-    char logged[1024];
-};
-
-static void log_line(int level, const char *text, void *userdata) {
-    struct world *w = userdata;
-    size_t len = strlen(w->logged);
-
-    (void)level;
-    snprintf(w->logged + len, sizeof(w->logged) - len, "%s\n", text);
-}
-
-static int on_event(const csb_event *event, csb_reply *reply, void *userdata) {
-    struct world *w = userdata;
-    size_t len = strlen(w->heard);
-
-    ck_assert_pstr_eq(csb_event_project_dir(event), w->project);
-    snprintf(w->heard + len, sizeof(w->heard) - len, "%s:%s ", csb_event_vm(event),
-             csb_event_name(event));
-    if (w->deny) {
-        ck_assert_int_eq(csb_reply_deny(reply, "no", NULL), 0);
-    }
-    return w->stop_with;
-}
-
-static void add_vm(struct world *w, const char *name) {
-    struct csb__record r = {.engine = (char *)"qemu", .engine_home = (char *)"", .complete = true};
-
-    r.spec.name = (char *)name;
-    r.spec.project_dir = (char *)w->project;
-    ck_assert_int_eq(csb__store_save(&w->ctx.env, &r, NULL), 0);
-}
-
-static void open_hooks(struct world *w, const csb_hooks_options *options) {
-    ck_assert_int_eq(csb_hooks_open(&w->ctx, options, on_event, w, &w->hooks, NULL), 0);
-}
-
-static void make_world(struct world *w) {
-    *w = (struct world){0};
-    test_env(&w->ctx.env);
-    w->ctx.env.log = log_line;
-    w->ctx.env.log_userdata = w;
-    add_vm(w, "one");
-    add_vm(w, "two");
-}
-
-static void end_world(struct world *w) {
-    csb_hooks_close(w->hooks);
-    csb__env_finish(&w->ctx.env);
-}
-#define AUTOWORLD CSB__CLEANUP(end_world) struct world
-
-static char *socket_of(struct world *w, const char *vm) {
-    char *path = NULL;
-
-    ck_assert_int_eq(csb__hooks_socket_path(&w->ctx.env, vm, &path, NULL), 0);
-    return path;
-}
-
-static int client(struct world *w, const char *vm) {
-    CSB__AUTOFREE char *path = socket_of(w, vm);
-    int fd = csb__unix_connect(path);
-
-    ck_assert_msg(fd >= 0, "nobody listens for %s", vm);
-    fcntl(fd, F_SETFL, O_NONBLOCK);
-    return fd;
-}
-
-static void dispatch(struct world *w, int timeout_ms) {
-    ck_assert_int_eq(csb_hooks_dispatch(w->hooks, timeout_ms, NULL), 0);
-}
-
-/* Sends it all, with the server at work meanwhile. */
-static void say(struct world *w, int fd, const char *bytes, size_t len) {
-    while (len > 0) {
-        ssize_t n = csb__write(fd, bytes, len);
-
-        if (n < 0) {
-            ck_assert_int_eq(errno, EAGAIN);
-            dispatch(w, 10);
-        } else {
-            bytes += n;
-            len -= (size_t)n;
-        }
-    }
-}
-
-/* Until the other side is done, or `seconds` are over: what it said. */
-static void hear_for(struct world *w, int fd, struct csb__strbuf *out, int seconds) {
-    int64_t until = csb__now_ms() + (int64_t)seconds * 1000;
-    char buf[4096];
-    ssize_t n;
-
-    for (;;) {
-        n = read(fd, buf, sizeof(buf));
-        if (n > 0) {
-            csb__strbuf_add(out, buf, (size_t)n);
-        } else if (n == 0 || errno != EAGAIN || csb__now_ms() > until) {
-            break;
-        } else {
-            dispatch(w, 10);
-        }
-    }
-    csb__strbuf_add(out, "", 0);
-}
-
-static void hear(struct world *w, int fd, struct csb__strbuf *out) {
-    hear_for(w, fd, out, 20);
-    ck_assert_msg(out->len > 0, "no answer");
-}
-
-static void say_event(struct world *w, int fd, const char *json) {
-    CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
-
-    csb__strbuf_printf(&text, "POST / HTTP/1.1\r\nContent-Length: %zu\r\n\r\n%s", strlen(json),
-                       json);
-    say(w, fd, text.data, text.len);
-}
-
-/* A whole exchange. The status; the body where it is wanted. */
-static int ask(struct world *w, const char *vm, const char *json, struct csb__strbuf *body) {
-    CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
-    CSB__AUTOCLOSE int fd = client(w, vm);
-    int status = 0;
-
-    say_event(w, fd, json);
-    hear(w, fd, &text);
-    ck_assert_int_eq(sscanf(text.data, "HTTP/1.1 %d ", &status), 1);
-    if (body) {
-        csb__strbuf_puts(body, strstr(text.data, "\r\n\r\n") + 4);
-    }
-    return status;
-}
-
-#define STOP "{\"hook_event_name\":\"Stop\"}"
-#define PRE "{\"hook_event_name\":\"PreToolUse\",\"tool_name\":\"Bash\"}"
 
 START_TEST(events_come_from_the_socket_they_came_on) {
     CSB__AUTOSTRBUF body = CSB__STRBUF_INIT;
     AUTOWORLD w;
 
-    make_world(&w);
-    open_hooks(&w, NULL);
-    ck_assert_int_eq(ask(&w, "one", STOP, &body), 200);
-    ck_assert_int_eq(ask(&w, "two", "{\"hook_event_name\":\"Stop\",\"vm\":\"one\"}", NULL), 200);
+    world_make(&w);
+    world_open(&w, NULL);
+    ck_assert_int_eq(world_ask(&w, "one", STOP, &body), 200);
+    ck_assert_int_eq(world_ask(&w, "two", "{\"hook_event_name\":\"Stop\",\"vm\":\"one\"}", NULL),
+                     200);
     ck_assert_str_eq(w.heard, "one:Stop two:Stop ");
     ck_assert_str_eq(body.data, "{}");
 }
@@ -180,10 +35,10 @@ START_TEST(the_callback_answers) {
     CSB__AUTOSTRBUF body = CSB__STRBUF_INIT;
     AUTOWORLD w;
 
-    make_world(&w);
-    open_hooks(&w, NULL);
+    world_make(&w);
+    world_open(&w, NULL);
     w.deny = true;
-    ck_assert_int_eq(ask(&w, "one", PRE, &body), 200);
+    ck_assert_int_eq(world_ask(&w, "one", PRE, &body), 200);
     ck_assert_str_eq(body.data,
                      "{\"hookSpecificOutput\":{\"hookEventName\":\"PreToolUse\","
                      "\"permissionDecision\":\"deny\",\"permissionDecisionReason\":\"no\"}}");
@@ -196,12 +51,12 @@ START_TEST(only_this_user_gets_in) {
     CSB__AUTOFREE char *dir = NULL;
     struct stat st;
 
-    make_world(&w);
+    world_make(&w);
     dir = csb__hooks_dir(&w.ctx.env);
     ck_assert_int_eq(csb__mkdirs(dir, NULL), 0);
     chmod(dir, 0777);
-    open_hooks(&w, NULL);
-    path = socket_of(&w, "one");
+    world_open(&w, NULL);
+    path = world_socket(&w, "one");
     ck_assert_int_eq(stat(dir, &st), 0);
     ck_assert_int_eq(st.st_mode & 07777, 0700);
     ck_assert_int_eq(stat(path, &st), 0);
@@ -217,14 +72,14 @@ START_TEST(there_is_one_listener) {
     csb_hooks *second = NULL;
     AUTOWORLD w;
 
-    make_world(&w);
-    open_hooks(&w, NULL);
-    ck_assert_int_eq(csb_hooks_open(&w.ctx, NULL, on_event, &w, &second, &e), CSB_EBUSY);
+    world_make(&w);
+    world_open(&w, NULL);
+    ck_assert_int_eq(csb_hooks_open(&w.ctx, NULL, world_on_event, &w, &second, &e), CSB_EBUSY);
     test_check_error(e, CSB_EBUSY, "another program listens");
-    ck_assert_int_eq(ask(&w, "one", STOP, NULL), 200);
+    ck_assert_int_eq(world_ask(&w, "one", STOP, NULL), 200);
     csb_hooks_close(w.hooks);
-    open_hooks(&w, NULL);
-    ck_assert_int_eq(ask(&w, "one", STOP, NULL), 200);
+    world_open(&w, NULL);
+    ck_assert_int_eq(world_ask(&w, "one", STOP, NULL), 200);
 }
 END_TEST
 
@@ -243,15 +98,15 @@ START_TEST(what_is_in_the_way_goes_only_if_it_is_a_dead_socket) {
     CSB__AUTOFREE char *dir = NULL;
     AUTOWORLD w;
 
-    make_world(&w);
+    world_make(&w);
     dir = csb__hooks_dir(&w.ctx.env);
     ck_assert_int_eq(csb__mkdirs(dir, NULL), 0);
-    stale = socket_of(&w, "one");
-    file = socket_of(&w, "two");
+    stale = world_socket(&w, "one");
+    file = world_socket(&w, "two");
     leave_stale_socket(stale);
     test_write(file, "precious", 0600);
-    open_hooks(&w, NULL);
-    ck_assert_int_eq(ask(&w, "one", STOP, NULL), 200);
+    world_open(&w, NULL);
+    ck_assert_int_eq(world_ask(&w, "one", STOP, NULL), 200);
     text = test_read(file);
     ck_assert_str_eq(text, "precious");
     ck_assert_ptr_nonnull(strstr(w.logged, "hooks of two are not heard: "));
@@ -267,23 +122,23 @@ START_TEST(vms_come_and_go) {
     AUTOWORLD w;
     struct pollfd pfd = {.events = POLLIN};
 
-    make_world(&w);
-    open_hooks(&w, NULL);
+    world_make(&w);
+    world_open(&w, NULL);
     w.project = "/home/ann/caf\xc3\xa9";
-    add_vm(&w, "a-new-one");
+    world_add_vm(&w, "a-new-one");
     pfd.fd = csb_hooks_fd(w.hooks);
     ck_assert_int_eq(poll(&pfd, 1, 20000), 1);
-    dispatch(&w, -1);
-    ck_assert_int_eq(ask(&w, "a-new-one", STOP, NULL), 200);
+    world_dispatch(&w, -1);
+    ck_assert_int_eq(world_ask(&w, "a-new-one", STOP, NULL), 200);
     w.project = NULL;
-    ck_assert_int_eq(ask(&w, "two", STOP, NULL), 200);
+    ck_assert_int_eq(world_ask(&w, "two", STOP, NULL), 200);
     ck_assert_str_eq(w.heard, "a-new-one:Stop two:Stop ");
-    path = socket_of(&w, "one");
+    path = world_socket(&w, "one");
     ck_assert(test_exists(path));
-    ck_assert_int_eq(csb__store_remove(&w.ctx.env, "one", NULL), 0);
-    dispatch(&w, 20000);
+    world_remove_vm(&w, "one");
+    world_dispatch(&w, 20000);
     ck_assert(!test_exists(path));
-    ck_assert_int_eq(ask(&w, "two", STOP, NULL), 200);
+    ck_assert_int_eq(world_ask(&w, "two", STOP, NULL), 200);
 }
 END_TEST
 
@@ -294,16 +149,16 @@ START_TEST(a_silent_client_is_in_nobodys_way) {
     CSB__AUTOCLOSE int slow = -1;
     AUTOWORLD w;
 
-    make_world(&w);
+    world_make(&w);
     options.request_timeout_ms = 100;
-    open_hooks(&w, &options);
-    silent = client(&w, "one");
-    slow = client(&w, "one");
-    say(&w, slow, "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf", 42);
-    ck_assert_int_eq(ask(&w, "one", STOP, NULL), 200);
+    world_open(&w, &options);
+    silent = world_client(&w, "one");
+    slow = world_client(&w, "one");
+    world_say(&w, slow, "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf", 42);
+    ck_assert_int_eq(world_ask(&w, "one", STOP, NULL), 200);
     /* In time they are told to go. */
-    hear(&w, silent, &text);
-    hear(&w, slow, &text);
+    world_hear(&w, silent, &text);
+    world_hear(&w, slow, &text);
     ck_assert_ptr_nonnull(strstr(text.data, "HTTP/1.1 408 "));
     ck_assert_ptr_nonnull(strstr(strstr(text.data, "408 ") + 1, "HTTP/1.1 408 "));
 }
@@ -313,18 +168,18 @@ START_TEST(a_client_that_goes_early_does_no_harm) {
     AUTOWORLD w;
     int fd;
 
-    make_world(&w);
-    open_hooks(&w, NULL);
-    fd = client(&w, "one");
-    say(&w, fd, "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf", 42);
-    dispatch(&w, 0);
+    world_make(&w);
+    world_open(&w, NULL);
+    fd = world_client(&w, "one");
+    world_say(&w, fd, "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf", 42);
+    world_dispatch(&w, 0);
     close(fd);
-    fd = client(&w, "one");
-    say_event(&w, fd, STOP);
+    fd = world_client(&w, "one");
+    world_say_event(&w, fd, STOP);
     close(fd); /* does not wait for its answer */
-    fd = client(&w, "one");
+    fd = world_client(&w, "one");
     close(fd);
-    ck_assert_int_eq(ask(&w, "one", PRE, NULL), 200);
+    ck_assert_int_eq(world_ask(&w, "one", PRE, NULL), 200);
     ck_assert_str_eq(w.heard, "one:Stop one:PreToolUse ");
 }
 END_TEST
@@ -335,7 +190,7 @@ static int ask_size(struct world *w, size_t size) {
 
     ck_assert_int_ge(asprintf(&json, "{\"hook_event_name\":\"%0*d\"}", (int)size - 22, 0), 0);
     ck_assert_uint_eq(strlen(json), size);
-    return ask(w, "one", json, NULL);
+    return world_ask(w, "one", json, NULL);
 }
 
 START_TEST(bad_requests_get_their_status) {
@@ -343,10 +198,10 @@ START_TEST(bad_requests_get_their_status) {
     int wrong = 0;
     AUTOWORLD w;
 
-    make_world(&w);
-    open_hooks(&w, NULL);
+    world_make(&w);
+    world_open(&w, NULL);
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-        wrong += ask(&w, "one", bad[i], NULL) != 400;
+        wrong += world_ask(&w, "one", bad[i], NULL) != 400;
     }
     ck_assert_int_eq(wrong, 0);
     ck_assert_str_eq(w.heard, "");
@@ -356,9 +211,9 @@ END_TEST
 START_TEST(an_event_without_a_name_is_one) {
     AUTOWORLD w;
 
-    make_world(&w);
-    open_hooks(&w, NULL);
-    ck_assert_int_eq(ask(&w, "one", "{\"no\":\"name\"}", NULL), 200);
+    world_make(&w);
+    world_open(&w, NULL);
+    ck_assert_int_eq(world_ask(&w, "one", "{\"no\":\"name\"}", NULL), 200);
     ck_assert_str_eq(w.heard, "one: ");
 }
 END_TEST
@@ -368,21 +223,21 @@ START_TEST(a_limit_of_ones_own_holds) {
     csb_hooks_options options = CSB_HOOKS_OPTIONS_INIT;
     AUTOWORLD w;
 
-    make_world(&w);
+    world_make(&w);
     options.body_max = 1000;
-    open_hooks(&w, &options);
+    world_open(&w, &options);
     ck_assert_int_eq(ask_size(&w, 1000), 200);
     ck_assert_int_eq(ask_size(&w, 1001), 413);
     ck_assert_int_eq(ask_size(&w, 500000), 413);
-    ck_assert_int_eq(ask(&w, "one", STOP, NULL), 200);
+    ck_assert_int_eq(world_ask(&w, "one", STOP, NULL), 200);
 }
 END_TEST
 
 START_TEST(eight_mib_are_taken_and_no_more) {
     AUTOWORLD w;
 
-    make_world(&w);
-    open_hooks(&w, NULL);
+    world_make(&w);
+    world_open(&w, NULL);
     ck_assert_int_eq(ask_size(&w, (size_t)8 << 20), 200);
     ck_assert_uint_gt(strlen(w.heard), 1000);
     ck_assert_int_eq(ask_size(&w, ((size_t)8 << 20) + 1), 413);
@@ -395,17 +250,17 @@ START_TEST(curl_is_told_to_go_on) {
     char buf[100] = "";
     AUTOWORLD w;
 
-    make_world(&w);
-    open_hooks(&w, NULL);
-    fd = client(&w, "one");
+    world_make(&w);
+    world_open(&w, NULL);
+    fd = world_client(&w, "one");
     csb__strbuf_puts(&text, "POST / HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
-    say(&w, fd, text.data, text.len);
-    dispatch(&w, 1000);
+    world_say(&w, fd, text.data, text.len);
+    world_dispatch(&w, 1000);
     ck_assert_int_gt(read(fd, buf, sizeof(buf) - 1), 0);
     ck_assert_str_eq(buf, "HTTP/1.1 100 Continue\r\n\r\n");
-    say(&w, fd, "{}", 2);
+    world_say(&w, fd, "{}", 2);
     csb__strbuf_free(&text);
-    hear(&w, fd, &text);
+    world_hear(&w, fd, &text);
     ck_assert_ptr_eq(strstr(text.data, "HTTP/1.1 200 OK\r\n"), text.data);
 }
 END_TEST
@@ -415,18 +270,18 @@ START_TEST(too_many_at_a_time_are_refused_and_counted) {
     int refused = 0;
     AUTOWORLD w;
 
-    make_world(&w);
+    world_make(&w);
     options.rate = 1;
-    open_hooks(&w, &options);
+    world_open(&w, &options);
     for (int i = 0; i < 20; i++) {
-        int status = ask(&w, "one", STOP, NULL);
+        int status = world_ask(&w, "one", STOP, NULL);
 
         ck_assert(status == 200 || status == 429);
         ck_assert(i >= 5 || status == 200);
         refused += status == 429;
     }
     ck_assert_int_ge(refused, 5);
-    ck_assert_int_eq(ask(&w, "two", STOP, NULL), 200);
+    ck_assert_int_eq(world_ask(&w, "two", STOP, NULL), 200);
     csb_hooks_close(w.hooks);
     w.hooks = NULL;
     ck_assert_ptr_nonnull(strstr(w.logged, "hooks of one: "));
@@ -445,18 +300,18 @@ START_TEST(connections_of_one_vm_are_limited) {
     int fds[CLIENTS_MAX];
     AUTOWORLD w;
 
-    make_world(&w);
-    open_hooks(&w, NULL);
+    world_make(&w);
+    world_open(&w, NULL);
     for (int i = 0; i < 70; i++) {
-        fds[i] = client(&w, "one");
-        dispatch(&w, 0);
+        fds[i] = world_client(&w, "one");
+        world_dispatch(&w, 0);
     }
-    say_event(&w, fds[69], STOP);
-    hear_for(&w, fds[69], &text, 0);
+    world_say_event(&w, fds[69], STOP);
+    world_hear_for(&w, fds[69], &text, 0);
     ck_assert_uint_eq(text.len, 0);
-    ck_assert_int_eq(ask(&w, "two", STOP, NULL), 200);
+    ck_assert_int_eq(world_ask(&w, "two", STOP, NULL), 200);
     close_all(fds, 10);
-    hear(&w, fds[69], &text);
+    world_hear(&w, fds[69], &text);
     ck_assert_ptr_nonnull(strstr(text.data, " 200 OK"));
     ck_assert_str_eq(w.heard, "two:Stop one:Stop ");
     close_all(fds + 10, 60);
@@ -467,16 +322,16 @@ START_TEST(vms_have_their_turn) {
     int fds[31];
     AUTOWORLD w;
 
-    make_world(&w);
-    open_hooks(&w, NULL);
+    world_make(&w);
+    world_open(&w, NULL);
     for (int i = 0; i < 30; i++) {
-        fds[i] = client(&w, "one");
+        fds[i] = world_client(&w, "one");
         ck_assert_int_gt(write(fds[i], "POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}", 41), 0);
     }
-    fds[30] = client(&w, "two");
+    fds[30] = world_client(&w, "two");
     ck_assert_int_gt(write(fds[30], "POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}", 41), 0);
-    dispatch(&w, 0);
-    dispatch(&w, 0);
+    world_dispatch(&w, 0);
+    world_dispatch(&w, 0);
     ck_assert_int_eq(strncmp(w.heard, "one: two: one: ", 15), 0);
     ck_assert_uint_eq(strlen(w.heard), 31 * strlen("one: "));
     close_all(fds, 31);
@@ -492,13 +347,13 @@ START_TEST(the_callback_can_end_it) {
     char buf[400] = "";
     struct pollfd pfd = {.events = POLLIN};
 
-    make_world(&w);
-    open_hooks(&w, NULL);
+    world_make(&w);
+    world_open(&w, NULL);
     w.stop_with = 1;
-    fd = client(&w, "one");
-    say_event(&w, fd, STOP);
-    other = client(&w, "two");
-    say_event(&w, other, STOP);
+    fd = world_client(&w, "one");
+    world_say_event(&w, fd, STOP);
+    other = world_client(&w, "two");
+    world_say_event(&w, other, STOP);
     ck_assert_int_eq(csb_hooks_dispatch(w.hooks, 1000, &e), CSB_EUSER);
     ck_assert_int_gt(read(fd, buf, sizeof(buf) - 1), 0);
     ck_assert_ptr_nonnull(strstr(buf, " 200 OK"));
@@ -506,8 +361,8 @@ START_TEST(the_callback_can_end_it) {
     w.stop_with = 0;
     pfd.fd = csb_hooks_fd(w.hooks);
     ck_assert_int_eq(poll(&pfd, 1, 0), 1);
-    dispatch(&w, -1);
-    hear(&w, other, &text);
+    world_dispatch(&w, -1);
+    world_hear(&w, other, &text);
     ck_assert_str_eq(w.heard, "one:Stop two:Stop ");
 }
 END_TEST
@@ -517,15 +372,15 @@ START_TEST(waiting_can_be_ended) {
     AUTOWORLD w;
     struct pollfd pfd = {.events = POLLIN};
 
-    make_world(&w);
-    open_hooks(&w, NULL);
-    dispatch(&w, 0);
+    world_make(&w);
+    world_open(&w, NULL);
+    world_dispatch(&w, 0);
     pfd.fd = csb_hooks_fd(w.hooks);
     ck_assert_int_eq(poll(&pfd, 1, 0), 0);
     csb_hooks_wakeup(w.hooks);
     csb_hooks_wakeup(w.hooks);
     ck_assert_int_eq(poll(&pfd, 1, 0), 1);
-    dispatch(&w, -1);
+    world_dispatch(&w, -1);
     ck_assert_int_eq(poll(&pfd, 1, 0), 0);
     csb_ctx_cancel(&w.ctx);
     ck_assert_int_eq(csb_hooks_dispatch(w.hooks, -1, &e), CSB_ECANCELED);
@@ -533,7 +388,7 @@ START_TEST(waiting_can_be_ended) {
     csb_ctx_cancel(&w.ctx);
     csb_hooks_close(w.hooks);
     w.hooks = NULL;
-    ck_assert_int_eq(csb_hooks_listen(&w.ctx, NULL, on_event, &w, NULL), CSB_ECANCELED);
+    ck_assert_int_eq(csb_hooks_listen(&w.ctx, NULL, world_on_event, &w, NULL), CSB_ECANCELED);
 }
 END_TEST
 
@@ -542,7 +397,7 @@ static int listen_to(void *arg) {
     CSB__AUTOERROR csb_error *e = NULL;
 
     w->stop_with = 1;
-    return csb_hooks_listen(&w->ctx, NULL, on_event, w, &e) == CSB_EUSER ? 0 : 1;
+    return csb_hooks_listen(&w->ctx, NULL, world_on_event, w, &e) == CSB_EUSER ? 0 : 1;
 }
 
 static bool answers(void *arg) {
@@ -556,8 +411,8 @@ START_TEST(listening_is_one_call) {
     AUTOWORLD w;
     pid_t pid;
 
-    make_world(&w);
-    path = socket_of(&w, "one");
+    world_make(&w);
+    path = world_socket(&w, "one");
     pid = test_fork(listen_to, &w);
     ck_assert(test_wait(answers, path));
     ck_assert_int_eq(test_join_child(pid), 0);
@@ -567,17 +422,19 @@ END_TEST
 
 START_TEST(bad_options_are_refused) {
     static const csb_hooks_options bad[] = {
-        {sizeof(csb_hooks_options), ((size_t)8 << 20) + 1, 0, 0},
-        {sizeof(csb_hooks_options), 0, -1, 0},
-        {sizeof(csb_hooks_options), 0, 0, -1},
-        {0, 0, 0, 0},
+        {sizeof(csb_hooks_options), ((size_t)8 << 20) + 1, 0, 0, 0},
+        {sizeof(csb_hooks_options), 0, -1, 0, 0},
+        {sizeof(csb_hooks_options), 0, 0, -1, 0},
+        {sizeof(csb_hooks_options), 0, 0, 0, CSB_HOOKS_WATCH << 1},
+        {0, 0, 0, 0, 0},
     };
     csb_hooks *hooks = NULL;
     AUTOWORLD w;
 
-    make_world(&w);
+    world_make(&w);
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-        ck_assert_int_eq(csb_hooks_open(&w.ctx, &bad[i], on_event, &w, &hooks, NULL), CSB_EINVAL);
+        ck_assert_int_eq(csb_hooks_open(&w.ctx, &bad[i], world_on_event, &w, &hooks, NULL),
+                         CSB_EINVAL);
     }
     ck_assert_ptr_null(hooks);
 }

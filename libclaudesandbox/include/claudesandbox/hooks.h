@@ -16,13 +16,14 @@ CSB_BEGIN_DECLS
  * show or to log, with its control characters removed, and nothing to evaluate or to open.
  */
 
-/* Whoever listens. One for each state directory at a time. */
+/* Whoever listens. The first of a state directory is its server, who has the machines' sockets; all
+ * others subscribe to him. Both hear the same events and can answer. */
 typedef struct csb_hooks csb_hooks;
 
 /* Something that Claude reports. Lives until the callback returns. */
 typedef struct csb_event csb_event;
 
-/* The answer to it, to be filled in by the callback. */
+/* The answer to it, to be filled in by the callback, or later: csb_reply_hold(). */
 typedef struct csb_reply csb_reply;
 
 /*
@@ -30,18 +31,25 @@ typedef struct csb_reply csb_reply;
  * meanwhile, some seconds at most; a callback that says nothing into `reply` leaves it to its own
  * rules. A value other than 0 ends the call that is running with CSB_EUSER, after the answer was
  * sent.
+ *
+ * What several listeners answer becomes one: to deny or block beats to ask, which beats to allow;
+ * what they tell Claude besides is joined; of tools' inputs the first one counts.
  */
 typedef int (*csb_hook_fn)(const csb_event *event, csb_reply *reply, void *userdata);
+
+/* I only watch: nobody waits for me, I can't answer, and I never take the server's place. */
+#define CSB_HOOKS_WATCH (1U << 0)
 
 typedef struct csb_hooks_options {
     size_t size;            /* sizeof(csb_hooks_options); CSB_HOOKS_OPTIONS_INIT sets it */
     size_t body_max;        /* bytes of one event; 0: 8 MiB, which is also the most */
     int rate;               /* events a second from one machine, five times that at once; 0: 1000 */
     int request_timeout_ms; /* for one event to arrive whole; 0: 30000 */
+    unsigned flags;         /* CSB_HOOKS_... */
 } csb_hooks_options;
 
 #define CSB_HOOKS_OPTIONS_INIT                                                                     \
-    { sizeof(csb_hooks_options), 0, 0, 0 }
+    { sizeof(csb_hooks_options), 0, 0, 0, 0 }
 
 /*
  * Listens for the events of all machines of the context's state directory, those that are made
@@ -129,6 +137,10 @@ CSB_API const char *csb_event_notification_type(const csb_event *event);
  * Borrowed.  Since: 0.1 */
 CSB_API const char *csb_event_string(const csb_event *event, const char *key);
 
+/* How many events this listener lost right before this one, because it was too slow for them. Only a
+ * subscriber loses any.  Since: 0.1 */
+CSB_API uint64_t csb_event_lost(const csb_event *event);
+
 /* The whole event as it came, one JSON object in UTF-8. len: its bytes; may be NULL. It is followed
  * by a NUL, and holds none. Borrowed.  Since: 0.1 */
 CSB_API const char *csb_event_json(const csb_event *event, size_t *len);
@@ -173,6 +185,32 @@ CSB_API int csb_reply_context(csb_reply *reply, const char *text, csb_error **er
  * Errors: as csb_reply_allow(); CSB_EINVAL for what is no JSON object, too.  Does not block.
  * Since: 0.1 */
 CSB_API int csb_reply_input(csb_reply *reply, const char *json, csb_error **err);
+
+/*
+ * Only within a callback: the answer is given later, when somebody was asked, say. The callback
+ * returns, and Claude goes on waiting, 10 minutes at most, or less where the hook's own time limit
+ * ends before. What another listener decides meanwhile settles it: who wants to forbid in any case
+ * must do so at once.
+ *
+ * ret: in place of `reply`, with what was said into that so far; the caller's, until csb_reply_send().
+ *
+ * Errors: CSB_ENOTSUP (the event takes no answer, or one only watches), CSB_EBUSY (the machine has 8
+ * waiting), CSB_ESTATE (held already), CSB_ENOMEM. `reply` stays as it was.  Since: 0.1
+ */
+CSB_API int csb_reply_hold(csb_reply *reply, csb_reply **ret, csb_error **err);
+
+/*
+ * Gives a held answer; without a word said into it, it leaves Claude to its own rules. `held` is freed
+ * in every case, also after csb_hooks_close(). By the thread that dispatches; also in a callback.
+ *
+ * Errors: CSB_ENOTFOUND (Claude does not wait any more), CSB_EINVAL (NULL, or not held).
+ * Does not block.  Since: 0.1
+ */
+CSB_API int csb_reply_send(csb_reply *held, csb_error **err);
+
+/* 1 while Claude waits for it, else 0. May change in each csb_hooks_dispatch(), which returns then, and
+ * is 0 after csb_hooks_close().  Since: 0.1 */
+CSB_API int csb_reply_waits(const csb_reply *held);
 
 CSB_END_DECLS
 

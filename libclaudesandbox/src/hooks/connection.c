@@ -43,6 +43,7 @@ void csb__conn_close(struct csb__conn *c) {
     }
     close(c->fd);
     c->fd = -1;
+    csb__question_end(c);
     release_request(c);
     csb__strbuf_free(&c->out);
     if (c->next) {
@@ -101,10 +102,16 @@ void csb__conn_answer(struct csb__conn *c, int status, const char *json, size_t 
         c->inlet->last_status = status;
         csb__server_arm(c->server);
     }
+    csb__question_end(c);
     release_request(c);
     c->state = CSB__CONN_WRITING;
     c->deadline = csb__now_ms() + c->server->limits.linger_ms;
     write_some(c);
+}
+
+void csb__conn_rest(struct csb__conn *c) {
+    release_request(c);
+    poll_for(c, CSB__POLL_IN);
 }
 
 static void refuse(struct csb__conn *c, int status) {
@@ -183,9 +190,22 @@ static bool read_some(struct csb__conn *c) {
     return n > 0;
 }
 
+/* Who waits for an answer is silent: an end, or more bytes, is somebody who does not. */
+static void look_after(struct csb__conn *c) {
+    char byte;
+
+    if (read(c->fd, &byte, 1) >= 0 || (errno != EAGAIN && errno != EINTR)) {
+        csb__conn_close(c);
+    }
+}
+
 void csb__conn_ready(struct csb__conn *c) {
     if (c->state == CSB__CONN_WRITING) {
         write_some(c);
+        return;
+    }
+    if (c->state == CSB__CONN_ASKING) {
+        look_after(c);
         return;
     }
     for (int i = 0; i < READS_MAX && c->fd >= 0; i++) {
@@ -196,6 +216,10 @@ void csb__conn_ready(struct csb__conn *c) {
 }
 
 void csb__conn_tick(struct csb__conn *c, int64_t now_ms) {
+    if (c->state == CSB__CONN_ASKING) {
+        csb__question_tick(c, now_ms);
+        return;
+    }
     if (c->state == CSB__CONN_WAITING || now_ms < c->deadline) {
         return;
     }

@@ -94,6 +94,10 @@ const char *csb_event_notification_type(const csb_event *event) {
     return csb_event_string(event, "notification_type");
 }
 
+uint64_t csb_event_lost(const csb_event *event) {
+    return event->lost;
+}
+
 const char *csb_event_json(const csb_event *event, size_t *len) {
     if (len) {
         *len = event->len;

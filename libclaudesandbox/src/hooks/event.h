@@ -24,6 +24,7 @@ struct csb_event {
     size_t len;
     struct csb__event_member *members;
     size_t n_members;
+    uint64_t lost; /* before this one */
 };
 
 /* EPROTOCOL for what is not one JSON object, or has a member twice. Keeps pointers to vm and json. */

@@ -16,14 +16,16 @@ struct csb__limits {
     int connections_max;
     int rate; /* requests a second of one VM */
     int burst;
-    int request_ms; /* from the first byte to the last */
-    int linger_ms;  /* for the other side to take an answer */
+    int request_ms;  /* from the first byte to the last */
+    int linger_ms;   /* for the other side to take an answer */
+    int held_ms;     /* how long an answer can be held */
+    int vm_held_max; /* events of one VM whose answer is held */
 };
 
 #define CSB__LIMITS_INIT                                                                           \
     {                                                                                              \
         (size_t)8 << 20, (size_t)24 << 20, (size_t)96 << 20, (size_t)64 << 10, 64, 512, 1000,      \
-            5000, 30000, 3000                                                                      \
+            5000, 30000, 3000, 600000, 8                                                           \
     }
 
 /* What is left of a rate. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "hooks/reply.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 /* Which answers an event takes. */
@@ -31,7 +30,22 @@ static bool is_event(const csb_reply *reply, const char *name) {
     return strcmp(reply->event, name) == 0;
 }
 
+const char *csb__reply_event(const char *name) {
+    for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+        if (strcmp(name, table[i].event) == 0) {
+            return table[i].event;
+        }
+    }
+    return NULL;
+}
+
 static int check(const csb_reply *reply, unsigned wanted, const char *what, csb_error **err) {
+    if (reply->state == CSB__REPLY_WATCHED) {
+        return csb__fail(err, CSB_ENOTSUP, "who only watches gives no answers");
+    }
+    if (reply->state == CSB__REPLY_MOVED) {
+        return csb__fail(err, CSB_ESTATE, "this answer is held: it goes into what holds it");
+    }
     for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
         if (is_event(reply, table[i].event) && (table[i].takes & wanted)) {
             return 0;

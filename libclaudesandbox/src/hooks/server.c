@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "core/posix.h"
-#include "hooks/reply.h"
 
 #define READY_MAX 64
 #define TICK_MS 1000
@@ -283,21 +282,11 @@ int csb__server_io(struct csb__server *s, int timeout_ms, csb_error **err) {
 bool csb__server_deliver(struct csb__server *s, csb_hook_fn fn, void *userdata, int *rc) {
     /* Its place in the line is its first member. */
     struct csb__conn *c = (struct csb__conn *)csb__queue_pop(&s->queue);
-    CSB__AUTOSTRBUF json = CSB__STRBUF_INIT;
-    csb_reply reply = {0};
 
     if (!c) {
         return false;
     }
-    reply.event = csb_event_name(&c->event);
-    *rc = fn(&c->event, &reply, userdata);
-    csb__reply_format(&reply, &json);
-    if (json.failed) {
-        csb__conn_answer(c, 200, "{}", 2);
-    } else {
-        csb__conn_answer(c, 200, csb__strbuf_text(&json), json.len);
-    }
-    csb__reply_finish(&reply);
+    *rc = csb__question_ask(c, fn, userdata);
     return true;
 }
 

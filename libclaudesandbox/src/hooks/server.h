@@ -11,6 +11,7 @@
 #include "hooks/limits.h"
 #include "hooks/poller.h"
 #include "hooks/queue.h"
+#include "hooks/reply.h"
 
 /* What the poller tells of; the first member of each but for connections and inlets, where it comes
  * behind their place in a queue. */
@@ -37,6 +38,7 @@ struct csb__inlet {
     struct csb__endpoint endpoint;
     bool polled;
     int n_connections;
+    int n_held; /* of these */
     struct csb__account memory;
     struct csb__bucket bucket;
     unsigned refused; /* since it was last logged */
@@ -46,8 +48,17 @@ struct csb__inlet {
 enum csb__conn_state {
     CSB__CONN_READING,
     CSB__CONN_WAITING, /* in its VM's line */
+    CSB__CONN_ASKING,  /* its event is known, and answers to it are awaited */
     CSB__CONN_WRITING,
     CSB__CONN_LINGERING /* the answer is out, and what still comes is thrown away */
+};
+
+/* An answer that a connection waits for. */
+struct csb__claim {
+    struct csb__asker asker; /* for a reply that the callback holds */
+    struct csb__claim *next;
+    struct csb__conn *conn; /* NULL: it does not wait any more */
+    int64_t deadline;
 };
 
 struct csb__conn {
@@ -63,6 +74,9 @@ struct csb__conn {
     struct csb__http http;
     bool has_event;
     csb_event event;
+    csb_reply verdict; /* what was answered so far */
+    struct csb__claim *claims;
+    bool held;
     size_t reserved;
     struct csb__strbuf out;
     size_t sent;
@@ -117,9 +131,20 @@ void csb__server_wakeup(struct csb__server *s);
 void csb__conn_accept(struct csb__server *s, struct csb__inlet *inlet);
 void csb__conn_ready(struct csb__conn *c);
 void csb__conn_answer(struct csb__conn *c, int status, const char *json, size_t len);
+/* Its answer comes later: lets go of what only the question took up, and looks whether the other side
+ * is still there. */
+void csb__conn_rest(struct csb__conn *c);
 /* Ends what takes too long. */
 void csb__conn_tick(struct csb__conn *c, int64_t now_ms);
 void csb__conn_close(struct csb__conn *c);
+
+/* question.c */
+/* Has the event answered by fn, now or later. What fn returned. */
+int csb__question_ask(struct csb__conn *c, csb_hook_fn fn, void *userdata);
+/* Those who took too long are not waited for. */
+void csb__question_tick(struct csb__conn *c, int64_t now_ms);
+/* Nobody waits for an answer any more. */
+void csb__question_end(struct csb__conn *c);
 
 /* server.c, for connection.c: accepts or not, as the limits have it. */
 void csb__inlet_update(struct csb__server *s, struct csb__inlet *inlet);
