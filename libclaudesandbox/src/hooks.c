@@ -17,6 +17,7 @@
 
 struct csb_hooks {
     csb_ctx *ctx;
+    struct csb__loop loop;
     struct csb__server server;
     int lock_fd;
     csb_hook_fn fn;
@@ -73,10 +74,13 @@ static int open_server(csb_hooks *h, const struct csb__limits *limits, csb_error
     int rc = vms ? csb__mkdirs(vms, err) : csb__fail_nomem(err);
 
     if (rc == 0) {
+        rc = csb__loop_open(&h->loop, env, err);
+    }
+    if (rc == 0) {
         rc = csb__hooks_lock(env, &h->lock_fd, err);
     }
     if (rc == 0) {
-        rc = csb__server_open(&h->server, env, limits, vms, err);
+        rc = csb__server_open(&h->server, env, &h->loop, limits, vms, err);
     }
     /* After the watch began, so that none is missed in between. */
     return rc == 0 ? update_vms(h, err) : rc;
@@ -99,8 +103,7 @@ int csb_hooks_open(csb_ctx *ctx, const csb_hooks_options *opts, csb_hook_fn fn, 
     h->fn = fn;
     h->userdata = userdata;
     h->lock_fd = -1;
-    h->server.wakeup[0] = h->server.wakeup[1] = -1;
-    h->server.poller = (struct csb__poller)CSB__POLLER_INIT;
+    h->loop = (struct csb__loop)CSB__LOOP_INIT;
     csb__env_begin(&ctx->env, -1);
     rc = open_server(h, &limits, err);
     if (rc != 0) {
@@ -112,7 +115,7 @@ int csb_hooks_open(csb_ctx *ctx, const csb_hooks_options *opts, csb_hook_fn fn, 
 }
 
 int csb_hooks_fd(const csb_hooks *hooks) {
-    return hooks->server.poller.fd;
+    return hooks->loop.poller.fd;
 }
 
 /* One event of each VM that has any. */
@@ -155,19 +158,20 @@ int csb_hooks_dispatch(csb_hooks *hooks, int timeout_ms, csb_error **err) {
         }
     }
     if (hooks->server.queue.n_lines > 0) {
-        csb__server_wakeup(&hooks->server);
+        csb__loop_wakeup(&hooks->loop);
     }
     return rc;
 }
 
 int csb_hooks_wakeup(csb_hooks *hooks) {
-    csb__server_wakeup(&hooks->server);
+    csb__loop_wakeup(&hooks->loop);
     return 0;
 }
 
 void csb_hooks_close(csb_hooks *hooks) {
     if (hooks) {
         csb__server_close(&hooks->server);
+        csb__loop_close(&hooks->loop);
         csb__cleanup_close(&hooks->lock_fd);
         free(hooks);
     }

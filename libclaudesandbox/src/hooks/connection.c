@@ -13,7 +13,7 @@
 #define READS_MAX 4
 
 static void poll_for(struct csb__conn *c, unsigned events) {
-    if (csb__poller_set(&c->server->poller, c->fd, c->polled, events, &c->watch) == 0) {
+    if (csb__poller_set(&c->server->loop->poller, c->fd, c->polled, events, &c->watch) == 0) {
         c->polled = events;
     } else {
         csb__conn_close(c);
@@ -39,7 +39,7 @@ void csb__conn_close(struct csb__conn *c) {
         return;
     }
     if (c->polled) {
-        (void)csb__poller_set(&s->poller, c->fd, c->polled, 0, NULL);
+        (void)csb__poller_set(&s->loop->poller, c->fd, c->polled, 0, NULL);
     }
     close(c->fd);
     c->fd = -1;
@@ -199,7 +199,12 @@ static void look_after(struct csb__conn *c) {
     }
 }
 
-void csb__conn_ready(struct csb__conn *c) {
+static void conn_ready(void *owner) {
+    struct csb__conn *c = owner;
+
+    if (c->fd < 0) {
+        return; /* closed in this very round */
+    }
     if (c->state == CSB__CONN_WRITING) {
         write_some(c);
         return;
@@ -242,7 +247,7 @@ static struct csb__conn *new_conn(struct csb__server *s, struct csb__inlet *inle
     if (!c) {
         return NULL;
     }
-    c->watch = (struct csb__watch){CSB__WATCH_CONNECTION, c};
+    c->watch = (struct csb__watch){conn_ready, c};
     c->server = s;
     c->inlet = inlet;
     c->fd = fd;
@@ -274,7 +279,7 @@ void csb__conn_accept(struct csb__server *s, struct csb__inlet *inlet) {
     }
     csb__server_arm(s);
     /* Whoever connects has something to say, mostly at once. */
-    csb__conn_ready(c);
+    conn_ready(c);
     if (c->fd >= 0 && c->state == CSB__CONN_READING) {
         poll_for(c, CSB__POLL_IN);
     }

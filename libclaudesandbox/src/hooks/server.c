@@ -2,12 +2,10 @@
 #include "hooks/server.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 #include "core/posix.h"
 
-#define READY_MAX 64
 #define TICK_MS 1000
 #define BUFFER_SIZE ((size_t)64 << 10)
 /* Of one VM, before the others are looked at. */
@@ -15,7 +13,7 @@
 
 void csb__server_arm(struct csb__server *s) {
     if (!s->armed) {
-        s->armed = csb__poller_arm(&s->poller, TICK_MS, &s->timer_watch) == 0;
+        s->armed = csb__poller_arm(&s->loop->poller, TICK_MS, &s->timer_watch) == 0;
     }
 }
 
@@ -23,7 +21,7 @@ void csb__inlet_update(struct csb__server *s, struct csb__inlet *inlet) {
     bool wanted = !s->starved && s->n_connections < s->limits.connections_max &&
                   inlet->n_connections < s->limits.vm_connections_max;
 
-    if (csb__poller_set(&s->poller, inlet->endpoint.fd, inlet->polled ? CSB__POLL_IN : 0,
+    if (csb__poller_set(&s->loop->poller, inlet->endpoint.fd, inlet->polled ? CSB__POLL_IN : 0,
                         wanted ? CSB__POLL_IN : 0, &inlet->watch) == 0) {
         inlet->polled = wanted;
     }
@@ -59,32 +57,6 @@ static void bury(struct csb__server *s) {
     }
 }
 
-int csb__server_open(struct csb__server *s, struct csb__env *env, const struct csb__limits *limits,
-                     const char *directory, csb_error **err) {
-    *s = (struct csb__server){.env = env,
-                              .limits = *limits,
-                              .poller = CSB__POLLER_INIT,
-                              .wakeup_watch = {CSB__WATCH_WAKEUP, NULL},
-                              .cancel_watch = {CSB__WATCH_CANCEL, NULL},
-                              .timer_watch = {CSB__WATCH_TIMER, NULL},
-                              .directory_watch = {CSB__WATCH_DIRECTORY, NULL},
-                              .wakeup = {-1, -1}};
-    s->buffer = malloc(BUFFER_SIZE);
-    if (!s->buffer) {
-        return csb__fail_nomem(err);
-    }
-    if (csb__pipe(s->wakeup) != 0 || fcntl(s->wakeup[0], F_SETFL, O_NONBLOCK) != 0 ||
-        fcntl(s->wakeup[1], F_SETFL, O_NONBLOCK) != 0 || csb__poller_open(&s->poller) != 0 ||
-        csb__poller_set(&s->poller, s->wakeup[0], 0, CSB__POLL_IN, &s->wakeup_watch) != 0 ||
-        csb__poller_set(&s->poller, env->cancel_pipe[0], 0, CSB__POLL_IN, &s->cancel_watch) != 0) {
-        return csb__fail_errno(err, errno, "can't wait for hooks");
-    }
-    if (csb__poller_watch_dir(&s->poller, directory, &s->directory_watch) != 0) {
-        return csb__fail_errno(err, errno, "can't watch %s", directory);
-    }
-    return 0;
-}
-
 static void log_refusals(struct csb__server *s, struct csb__inlet *inlet) {
     if (inlet->refused > 0) {
         csb__log(s->env, CSB_LOG_WARNING, "hooks of %s: %u refused, the last one with %d (%s)",
@@ -94,12 +66,55 @@ static void log_refusals(struct csb__server *s, struct csb__inlet *inlet) {
     }
 }
 
+static void tick(void *owner) {
+    struct csb__server *s = owner;
+    int64_t now = csb__now_ms();
+    struct csb__conn *next;
+
+    s->armed = false;
+    for (struct csb__conn *c = s->connections; c; c = next) {
+        next = c->next;
+        csb__conn_tick(c, now);
+    }
+    for (size_t i = 0; i < s->n_inlets; i++) {
+        log_refusals(s, s->inlets[i]);
+    }
+    if (s->starved) {
+        s->starved = false;
+        update_all(s);
+    }
+    if (s->connections) {
+        csb__server_arm(s);
+    }
+}
+
+static void look_again(void *owner) {
+    ((struct csb__server *)owner)->directory_changed = true;
+}
+
+int csb__server_open(struct csb__server *s, struct csb__env *env, struct csb__loop *loop,
+                     const struct csb__limits *limits, const char *directory, csb_error **err) {
+    *s = (struct csb__server){.env = env,
+                              .limits = *limits,
+                              .loop = loop,
+                              .timer_watch = {tick, s},
+                              .directory_watch = {look_again, s}};
+    s->buffer = malloc(BUFFER_SIZE);
+    if (!s->buffer) {
+        return csb__fail_nomem(err);
+    }
+    if (csb__poller_watch_dir(&loop->poller, directory, &s->directory_watch) != 0) {
+        return csb__fail_errno(err, errno, "can't watch %s", directory);
+    }
+    return 0;
+}
+
 static void free_inlet(struct csb__server *s, struct csb__inlet *inlet) {
     struct csb__conn *next;
 
     csb__queue_drop(&s->queue, &inlet->line);
     if (inlet->polled) {
-        (void)csb__poller_set(&s->poller, inlet->endpoint.fd, CSB__POLL_IN, 0, NULL);
+        (void)csb__poller_set(&s->loop->poller, inlet->endpoint.fd, CSB__POLL_IN, 0, NULL);
     }
     csb__endpoint_close(&inlet->endpoint);
     for (struct csb__conn *c = s->connections; c; c = next) {
@@ -121,10 +136,27 @@ void csb__server_close(struct csb__server *s) {
     }
     free(s->inlets);
     free(s->buffer);
-    csb__poller_close(&s->poller);
-    csb__cleanup_close(&s->wakeup[0]);
-    csb__cleanup_close(&s->wakeup[1]);
-    *s = (struct csb__server){.poller = CSB__POLLER_INIT, .wakeup = {-1, -1}};
+    *s = (struct csb__server){0};
+}
+
+static void accept_some(void *owner) {
+    struct csb__inlet *inlet = owner;
+    struct csb__server *s = inlet->server;
+
+    for (int i = 0; i < ACCEPTS_MAX && inlet->polled; i++) {
+        int before = inlet->n_connections;
+
+        csb__conn_accept(s, inlet);
+        if (s->starved) {
+            update_all(s);
+            csb__server_arm(s);
+            return;
+        }
+        csb__inlet_update(s, inlet);
+        if (inlet->n_connections == before) {
+            return;
+        }
+    }
 }
 
 /* NULL, and logged, when its socket can't be made. */
@@ -137,7 +169,8 @@ static struct csb__inlet *new_inlet(struct csb__server *s, const struct csb__vm_
     if (!inlet) {
         return NULL;
     }
-    inlet->watch = (struct csb__watch){CSB__WATCH_INLET, inlet};
+    inlet->server = s;
+    inlet->watch = (struct csb__watch){accept_some, inlet};
     inlet->endpoint = (struct csb__endpoint)CSB__ENDPOINT_INIT;
     inlet->vm = strdup(vm->name);
     inlet->project = vm->project_dir ? strdup(vm->project_dir) : NULL;
@@ -193,90 +226,11 @@ int csb__server_set_vms(struct csb__server *s, const struct csb__vm_seen *vms, s
     return 0;
 }
 
-static void tick(struct csb__server *s) {
-    int64_t now = csb__now_ms();
-    struct csb__conn *next;
-
-    s->armed = false;
-    for (struct csb__conn *c = s->connections; c; c = next) {
-        next = c->next;
-        csb__conn_tick(c, now);
-    }
-    for (size_t i = 0; i < s->n_inlets; i++) {
-        log_refusals(s, s->inlets[i]);
-    }
-    if (s->starved) {
-        s->starved = false;
-        update_all(s);
-    }
-    if (s->connections) {
-        csb__server_arm(s);
-    }
-}
-
-static void drain_wakeup(struct csb__server *s) {
-    char buf[64];
-
-    while (read(s->wakeup[0], buf, sizeof(buf)) > 0) {
-    }
-}
-
-static void accept_some(struct csb__server *s, struct csb__inlet *inlet) {
-    for (int i = 0; i < ACCEPTS_MAX && inlet->polled; i++) {
-        int before = inlet->n_connections;
-
-        csb__conn_accept(s, inlet);
-        if (s->starved) {
-            update_all(s);
-            csb__server_arm(s);
-            return;
-        }
-        csb__inlet_update(s, inlet);
-        if (inlet->n_connections == before) {
-            return;
-        }
-    }
-}
-
-static void handle(struct csb__server *s, const struct csb__watch *watch) {
-    struct csb__conn *c;
-
-    switch (watch->kind) {
-    case CSB__WATCH_WAKEUP:
-        drain_wakeup(s);
-        break;
-    case CSB__WATCH_CANCEL: /* csb__env_check() takes it */
-        break;
-    case CSB__WATCH_TIMER:
-        tick(s);
-        break;
-    case CSB__WATCH_DIRECTORY:
-        s->directory_changed = true;
-        break;
-    case CSB__WATCH_INLET:
-        accept_some(s, watch->owner);
-        break;
-    case CSB__WATCH_CONNECTION:
-        c = watch->owner;
-        if (c->fd >= 0) {
-            csb__conn_ready(c);
-        }
-        break;
-    }
-}
-
 int csb__server_io(struct csb__server *s, int timeout_ms, csb_error **err) {
-    void *ready[READY_MAX];
-    int n = csb__poller_wait(&s->poller, timeout_ms, ready, READY_MAX);
+    int rc = csb__loop_run(s->loop, timeout_ms, err);
 
-    if (n < 0 && errno != EINTR) {
-        return csb__fail_errno(err, errno, "can't wait for hooks");
-    }
-    for (int i = 0; i < n; i++) {
-        handle(s, ready[i]);
-    }
     bury(s);
-    return 0;
+    return rc;
 }
 
 bool csb__server_deliver(struct csb__server *s, csb_hook_fn fn, void *userdata, int *rc) {
@@ -288,12 +242,4 @@ bool csb__server_deliver(struct csb__server *s, csb_hook_fn fn, void *userdata, 
     }
     *rc = csb__question_ask(c, fn, userdata);
     return true;
-}
-
-void csb__server_wakeup(struct csb__server *s) {
-    int saved = errno;
-
-    /* A full pipe has woken it before. */
-    (void)!write(s->wakeup[1], "x", 1);
-    errno = saved;
 }

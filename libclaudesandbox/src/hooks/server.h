@@ -9,30 +9,15 @@
 #include "hooks/event.h"
 #include "hooks/http.h"
 #include "hooks/limits.h"
-#include "hooks/poller.h"
+#include "hooks/loop.h"
 #include "hooks/queue.h"
 #include "hooks/reply.h"
-
-/* What the poller tells of; the first member of each but for connections and inlets, where it comes
- * behind their place in a queue. */
-enum csb__watch_kind {
-    CSB__WATCH_WAKEUP,
-    CSB__WATCH_CANCEL,
-    CSB__WATCH_TIMER,
-    CSB__WATCH_DIRECTORY,
-    CSB__WATCH_INLET,
-    CSB__WATCH_CONNECTION
-};
-
-struct csb__watch {
-    enum csb__watch_kind kind;
-    void *owner;
-};
 
 /* A VM's way in. */
 struct csb__inlet {
     struct csb__line line; /* of connections whose event is there */
     struct csb__watch watch;
+    struct csb__server *server;
     char *vm;
     char *project; /* NULL: none */
     struct csb__endpoint endpoint;
@@ -86,12 +71,9 @@ struct csb__conn {
 struct csb__server {
     struct csb__env *env;
     struct csb__limits limits;
-    struct csb__poller poller;
-    struct csb__watch wakeup_watch;
-    struct csb__watch cancel_watch;
+    struct csb__loop *loop;
     struct csb__watch timer_watch;
     struct csb__watch directory_watch;
-    int wakeup[2];
     struct csb__inlet **inlets; /* in the order of their names */
     size_t n_inlets;
     struct csb__conn *connections;
@@ -105,9 +87,9 @@ struct csb__server {
     char *buffer;
 };
 
-/* Watches `directory`, which must exist; knows no VM yet. The env is the caller's. */
-int csb__server_open(struct csb__server *s, struct csb__env *env, const struct csb__limits *limits,
-                     const char *directory, csb_error **err);
+/* Watches `directory`, which must exist; knows no VM yet. Env and loop are the caller's. */
+int csb__server_open(struct csb__server *s, struct csb__env *env, struct csb__loop *loop,
+                     const struct csb__limits *limits, const char *directory, csb_error **err);
 void csb__server_close(struct csb__server *s);
 
 struct csb__vm_seen {
@@ -124,12 +106,9 @@ int csb__server_set_vms(struct csb__server *s, const struct csb__vm_seen *vms, s
 int csb__server_io(struct csb__server *s, int timeout_ms, csb_error **err);
 /* Has the next event answered by fn; false when there is none. *rc: what fn returned. */
 bool csb__server_deliver(struct csb__server *s, csb_hook_fn fn, void *userdata, int *rc);
-/* Async-signal-safe. */
-void csb__server_wakeup(struct csb__server *s);
 
 /* connection.c, for server.c */
 void csb__conn_accept(struct csb__server *s, struct csb__inlet *inlet);
-void csb__conn_ready(struct csb__conn *c);
 void csb__conn_answer(struct csb__conn *c, int status, const char *json, size_t len);
 /* Its answer comes later: lets go of what only the question took up, and looks whether the other side
  * is still there. */
