@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "focus.h"
+#include "queue.h"
+
 #define SHOWN_MAX 64
 
 static const struct desktop_way *const ways[] = {
@@ -14,24 +17,19 @@ static const struct desktop_way *const ways[] = {
 };
 #define N_WAYS (sizeof(ways) / sizeof(ways[0]))
 
-struct waiting {
-    struct notice notice;
-    unsigned more; /* of the same key that it took the place of */
-};
-
-static struct waiting waiting[DESKTOP_WAITING_MAX];
-static size_t n_waiting;
+static struct queue queue;
+static struct queued current;
+static bool is_looking;                   /* whether the user sees it without us */
 static const struct desktop_way *at_work; /* NULL: nobody */
 static const char *last_way = "not yet";
-static char current_key[sizeof(waiting[0].notice.key)];
 static struct {
-    char key[sizeof(current_key)];
+    char key[sizeof(current.notice.key)];
     uint32_t id;
 } shown[SHOWN_MAX]; /* the latest of each session, as a ring */
 static size_t next_shown;
 static int64_t n_shown;
-static int64_t n_merged;
 static int64_t n_lost;
+static int64_t n_seen;
 static bool complained;
 
 static uint32_t find_shown(const char *key) {
@@ -51,13 +49,13 @@ void desktop_shown(uint32_t id) {
     if (id == 0) {
         return;
     }
-    while (i < SHOWN_MAX && !(shown[i].id && strcmp(shown[i].key, current_key) == 0)) {
+    while (i < SHOWN_MAX && !(shown[i].id && strcmp(shown[i].key, current.notice.key) == 0)) {
         i++;
     }
     if (i == SHOWN_MAX) {
         i = next_shown++ % SHOWN_MAX;
     }
-    snprintf(shown[i].key, sizeof(shown[i].key), "%s", current_key);
+    snprintf(shown[i].key, sizeof(shown[i].key), "%s", current.notice.key);
     shown[i].id = id;
 }
 
@@ -70,41 +68,28 @@ void desktop_failed(struct daemon *d, const char *why) {
 }
 
 void desktop_post(struct daemon *d, const struct notice *notice) {
-    for (size_t i = 0; i < n_waiting; i++) {
-        if (strcmp(waiting[i].notice.key, notice->key) == 0) {
-            waiting[i].notice = *notice;
-            waiting[i].more++;
-            n_merged++;
-            return;
-        }
+    if (!queue_add(&queue, notice)) {
+        daemon_log(d, "a notification got lost: too many wait");
     }
-    if (n_waiting == DESKTOP_WAITING_MAX) {
-        desktop_failed(d, "too many wait");
-        return;
-    }
-    waiting[n_waiting++] = (struct waiting){*notice, 0};
 }
 
 /* "text (and 3 more)" */
-static void add_count(struct waiting *w) {
+static void add_count(struct queued *item) {
     char end[32];
-    size_t len = strlen(w->notice.body);
+    size_t len = strlen(item->notice.body);
 
-    snprintf(end, sizeof(end), " (and %u more)", w->more);
-    if (w->more > 0 && len + strlen(end) < sizeof(w->notice.body)) {
-        memcpy(w->notice.body + len, end, strlen(end) + 1);
+    snprintf(end, sizeof(end), " (and %u more)", item->more);
+    if (item->more > 0 && len + strlen(end) < sizeof(item->notice.body)) {
+        memcpy(item->notice.body + len, end, strlen(end) + 1);
     }
 }
 
-static void show_next(struct daemon *d) {
-    struct waiting w = waiting[0];
-    uint32_t replaces = find_shown(w.notice.key);
+static void show_current(struct daemon *d) {
+    uint32_t replaces = find_shown(current.notice.key);
 
-    memmove(&waiting[0], &waiting[1], --n_waiting * sizeof(waiting[0]));
-    memcpy(current_key, w.notice.key, sizeof(current_key));
-    add_count(&w);
+    add_count(&current);
     for (size_t i = 0; i < N_WAYS; i++) {
-        if (ways[i]->show(d, &w.notice, replaces)) {
+        if (ways[i]->show(d, &current.notice, replaces)) {
             at_work = ways[i];
             last_way = ways[i]->name;
             return;
@@ -113,34 +98,70 @@ static void show_next(struct daemon *d) {
     desktop_failed(d, "there is nobody to show it (no desktop session, or no notify-send)");
 }
 
+static void begin_current(struct daemon *d) {
+    is_looking = current.notice.unless_focused && focus_ask(current.notice.vm);
+    if (!is_looking) {
+        show_current(d);
+    }
+}
+
+/* True when it has to be waited for. */
+static bool look(struct daemon *d) {
+    int answer = is_looking ? focus_answer() : FOCUS_HERE;
+
+    if (answer == FOCUS_UNKNOWN_YET) {
+        return true;
+    }
+    if (is_looking) {
+        is_looking = false;
+        if (answer == FOCUS_HERE) {
+            n_seen++;
+        } else {
+            show_current(d);
+        }
+    }
+    return false;
+}
+
 static int sooner(int a, int b) {
     return a < 0 ? b : b < 0 || a < b ? a : b;
 }
 
-int desktop_tick(struct daemon *d) {
+/* The way that is at work: in how many milliseconds it wants to be called again; -1 too when it is
+ * done. */
+static int tick_ways(struct daemon *d) {
     int timeout = -1;
 
-    for (;;) {
-        for (size_t i = 0; i < N_WAYS; i++) {
-            timeout = sooner(timeout, ways[i]->tick(d));
-        }
-        if (at_work && at_work->busy()) {
-            return timeout;
-        }
+    for (size_t i = 0; i < N_WAYS; i++) {
+        timeout = sooner(timeout, ways[i]->tick(d));
+    }
+    if (at_work && !at_work->busy()) {
         at_work = NULL;
-        if (n_waiting == 0) {
+    }
+    return timeout;
+}
+
+int desktop_tick(struct daemon *d) {
+    for (;;) {
+        bool looks = look(d);
+        int timeout = tick_ways(d);
+        int wait;
+
+        if (looks) {
+            return sooner(timeout, focus_wait_ms());
+        }
+        if (at_work) {
             return timeout;
         }
-        show_next(d);
-        timeout = -1;
+        if (!queue_take(&queue, daemon_now_ms(), &current, &wait)) {
+            return sooner(timeout, wait);
+        }
+        begin_current(d);
     }
 }
 
-bool desktop_idle(void) {
-    return n_waiting == 0 && !at_work;
-}
-
 void desktop_close(struct daemon *d) {
+    focus_close();
     for (size_t i = 0; i < N_WAYS; i++) {
         ways[i]->close(d);
     }
@@ -149,6 +170,7 @@ void desktop_close(struct daemon *d) {
 void desktop_report(struct daemon_report *r) {
     daemon_report_text(r, "notifier", last_way);
     daemon_report_number(r, "notified", n_shown);
-    daemon_report_number(r, "merged", n_merged);
-    daemon_report_number(r, "lost", n_lost);
+    daemon_report_number(r, "merged", queue.n_merged);
+    daemon_report_number(r, "lost", n_lost + queue.n_lost);
+    daemon_report_number(r, "seen", n_seen);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Shows notices, one after another: never more than one notifier at work, and what waits for it is
- * merged rather than piled up. */
+/* Shows notices, one after another: never more than one notifier at work. */
 #ifndef DESKTOP_H
 #define DESKTOP_H
 
@@ -8,8 +7,6 @@
 
 #include "daemon.h"
 #include "notice.h"
-
-#define DESKTOP_WAITING_MAX 32
 
 /* A way to show one. Tried in order. */
 struct desktop_way {
@@ -30,8 +27,6 @@ void desktop_post(struct daemon *d, const struct notice *notice);
 int desktop_tick(struct daemon *d);
 void desktop_close(struct daemon *d);
 void desktop_report(struct daemon_report *r);
-/* Whether all was shown, or nothing can be. */
-bool desktop_idle(void);
 
 /* For the ways: the number under which the present notice can be replaced; or that it was lost. */
 void desktop_shown(uint32_t id);
@@ -42,7 +37,7 @@ void desktop_failed(struct daemon *d, const char *why);
 struct desktop_texts {
     char title[2 * NOTICE_TITLE_MAX];
     char body[4 * NOTICE_BODY_MAX];
-    char words[3][64];
+    char words[3][CONFIG_SOUND_MAX + 32];
 };
 void desktop_argv(const struct notice *notice, struct desktop_texts *texts, const char **argv,
                   size_t max);

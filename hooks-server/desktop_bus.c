@@ -88,6 +88,21 @@ static void escape(char *out, size_t size, const char *text) {
     out[len] = '\0';
 }
 
+static int append_hints(sd_bus_message *m) {
+    int rc = sd_bus_message_open_container(m, 'a', "{sv}");
+
+    if (rc >= 0) {
+        rc = sd_bus_message_append(m, "{sv}{sv}", "urgency", "y", current.urgency, "desktop-entry",
+                                   "s", "claude-sandbox");
+    }
+    if (rc >= 0 && *current.sound) {
+        rc = sd_bus_message_append(m, "{sv}", "sound-name", "s", current.sound);
+    } else if (rc >= 0) {
+        rc = sd_bus_message_append(m, "{sv}", "suppress-sound", "b", 1);
+    }
+    return rc < 0 ? rc : sd_bus_message_close_container(m);
+}
+
 static int begin_notify(void) {
     char body[6 * NOTICE_BODY_MAX];
     sd_bus_message *m = NULL;
@@ -95,9 +110,13 @@ static int begin_notify(void) {
 
     escape(body, sizeof(body), current.body);
     if (rc >= 0) {
-        rc = sd_bus_message_append(m, "susssasa{sv}i", "Claude", replaces_id, "", current.title,
-                                   body, 0, 3, "urgency", "y", current.urgency, "sound-name", "s",
-                                   current.sound, "desktop-entry", "s", "claude-sandbox", -1);
+        rc = sd_bus_message_append(m, "susssas", "Claude", replaces_id, "", current.title, body, 0);
+    }
+    if (rc >= 0) {
+        rc = append_hints(m);
+    }
+    if (rc >= 0) {
+        rc = sd_bus_message_append(m, "i", -1);
     }
     if (rc >= 0) {
         rc = sd_bus_call_async(bus, NULL, m, on_notified, NULL, PATIENCE_US);

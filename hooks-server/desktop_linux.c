@@ -39,7 +39,8 @@ void desktop_argv(const struct notice *notice, struct desktop_texts *texts, cons
     (void)max;
     snprintf(texts->title, sizeof(texts->title), "%s", notice->title);
     copy_plain(texts->body, sizeof(texts->body), notice->body);
-    snprintf(texts->words[0], sizeof(texts->words[0]), "string:sound-name:%s", notice->sound);
+    snprintf(texts->words[0], sizeof(texts->words[0]), "%s%s",
+             *notice->sound ? "string:sound-name:" : "boolean:suppress-sound:true", notice->sound);
     argv[n++] = "notify-send";
     argv[n++] = "-a";
     argv[n++] = "Claude";

@@ -18,8 +18,10 @@ void desktop_argv(const struct notice *notice, struct desktop_texts *texts, cons
     argv[n++] = "-e";
     argv[n++] = "on run argv";
     argv[n++] = "-e";
-    argv[n++] = "display notification (item 2 of argv) with title (item 1 of argv) "
-                "sound name (item 3 of argv)";
+    argv[n++] = *notice->sound
+                    ? "display notification (item 2 of argv) with title (item 1 of argv) "
+                      "sound name (item 3 of argv)"
+                    : "display notification (item 2 of argv) with title (item 1 of argv)";
     argv[n++] = "-e";
     argv[n++] = "end run";
     argv[n++] = texts->title;

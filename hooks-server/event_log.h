@@ -5,6 +5,7 @@
 
 #include <claudesandbox.h>
 
+#include "config.h"
 #include "daemon.h"
 
 struct event_log {
@@ -12,12 +13,13 @@ struct event_log {
     int fd; /* -1: none open */
     char day[16];
     int64_t size;
-    int64_t max; /* of a file; then it is put aside, in place of the last one that was */
     int last_errno;
 };
 
 int event_log_open(struct event_log *log, struct daemon *d);
 void event_log_close(struct event_log *log);
-void event_log_add(struct event_log *log, struct daemon *d, const csb_event *event);
+/* A file that is full is put aside, in place of the last one that was. */
+void event_log_add(struct event_log *log, struct daemon *d, const struct config *config,
+                   const csb_event *event);
 
 #endif

@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "config_file.h"
 #include "daemon.h"
 #include "desktop.h"
 #include "event_log.h"
@@ -16,8 +18,26 @@ struct server {
     struct daemon *daemon;
     csb_hooks *hooks;
     struct event_log log;
+    struct config_file settings;
     int64_t n_events;
+    int64_t n_quiet;
 };
+
+static int minute_of_day(void) {
+    time_t now = time(NULL);
+    struct tm tm = {0};
+
+    localtime_r(&now, &tm);
+    return tm.tm_hour * 60 + tm.tm_min;
+}
+
+static void post(struct server *s, const struct notice *notice) {
+    if (config_is_quiet(&s->settings.now, minute_of_day(), notice->urgency)) {
+        s->n_quiet++;
+    } else {
+        desktop_post(s->daemon, notice);
+    }
+}
 
 static int on_event(const csb_event *event, csb_reply *reply, void *userdata) {
     struct server *s = userdata;
@@ -25,9 +45,10 @@ static int on_event(const csb_event *event, csb_reply *reply, void *userdata) {
 
     (void)reply; /* Claude's own rules stand */
     s->n_events++;
-    event_log_add(&s->log, s->daemon, event);
-    if (notice_for_event(event, &notice)) {
-        desktop_post(s->daemon, &notice);
+    config_file_look(&s->settings, s->daemon);
+    event_log_add(&s->log, s->daemon, &s->settings.now, event);
+    if (notice_for_event(event, &s->settings.now, &notice)) {
+        post(s, &notice);
     }
     return 0;
 }
@@ -49,7 +70,7 @@ static int open_server(struct daemon *d) {
     csb_error *err = NULL;
 
     s->daemon = d;
-    if (event_log_open(&s->log, d) != 0) {
+    if (event_log_open(&s->log, d) != 0 || config_file_open(&s->settings, d) != 0) {
         return -1;
     }
     if (csb_hooks_open(daemon_ctx(d), NULL, on_event, s, &s->hooks, &err) != 0) {
@@ -68,29 +89,35 @@ static void close_server(struct daemon *d) {
     }
     desktop_close(d);
     event_log_close(&s->log);
+    config_file_close(&s->settings);
 }
 
 static void report(struct daemon *d, struct daemon_report *r) {
-    const struct server *s = daemon_userdata(d);
+    struct server *s = daemon_userdata(d);
 
+    config_file_look(&s->settings, d);
     daemon_report_number(r, "events", s->n_events);
     daemon_report_text(r, "log", s->log.dir);
+    config_file_report(&s->settings, r);
     desktop_report(r);
+    daemon_report_number(r, "quiet", s->n_quiet);
 }
 
 static int control(struct daemon *d, const char *line, FILE *reply) {
+    struct server *s = daemon_userdata(d);
     struct notice notice;
 
     if (strcmp(line, "notify-test") != 0) {
         fprintf(reply, "unknown: %s", line);
         return -1;
     }
-    notice_for_test(&notice);
+    config_file_look(&s->settings, d);
+    notice_for_test(&s->settings.now, &notice);
     desktop_post(d, &notice);
     fprintf(reply,
             "A notification is on its way. If you don't see it, look at the end of "
             "%s/claude-hooks-server.log.\n",
-            ((const struct server *)daemon_userdata(d))->log.dir);
+            s->log.dir);
     return 0;
 }
 

@@ -8,19 +8,6 @@
 #include "safe_text.h"
 #include "shorten.h"
 
-#ifdef __APPLE__
-#define SOUND_MESSAGE "Ping"
-#define SOUND_DONE "Glass"
-#define SOUND_QUESTION "Ping"
-#define SOUND_ERROR "Basso"
-#else
-/* Of the freedesktop.org sound naming specification. */
-#define SOUND_MESSAGE "message-new-instant"
-#define SOUND_DONE "complete"
-#define SOUND_QUESTION "dialog-question"
-#define SOUND_ERROR "dialog-error"
-#endif
-
 /* Text of a stranger, as one clean line of at most size - 1 bytes. */
 static void copy_clean(char *out, size_t size, const char *text) {
     size_t taken = shorten_utf8(text, size - 1);
@@ -84,65 +71,99 @@ static void set_body(struct notice *n, const char *start, const char *text) {
     copy_clean(n->body, sizeof(n->body), whole);
 }
 
-static bool notification(const csb_event *event, struct notice *n) {
+static void notification(const csb_event *event, struct notice *n) {
     const char *text = csb_event_message(event);
 
     set_body(n, "", text && *text ? text : "Claude wants to tell you something");
-    n->sound = SOUND_MESSAGE;
-    return true;
 }
 
-static bool stop(const csb_event *event, struct notice *n) {
+static void stop(const csb_event *event, struct notice *n) {
     (void)event;
     set_body(n, "", "Claude has finished");
-    n->sound = SOUND_DONE;
-    return true;
 }
 
-static bool stop_failure(const csb_event *event, struct notice *n) {
+static void stop_failure(const csb_event *event, struct notice *n) {
     const char *error = csb_event_string(event, "error");
 
     set_body(n, "Claude has stopped: ", error && *error ? error : "unknown error");
-    n->sound = SOUND_ERROR;
-    n->urgency = URGENCY_CRITICAL;
-    return true;
 }
 
-static bool permission_request(const csb_event *event, struct notice *n) {
+static void permission_request(const csb_event *event, struct notice *n) {
     const char *tool = csb_event_tool(event);
 
     set_body(n, "Claude asks for permission to use ", tool && *tool ? tool : "a tool");
-    n->sound = SOUND_QUESTION;
+}
+
+static void elicitation(const csb_event *event, struct notice *n) {
+    const char *text = csb_event_message(event);
+
+    set_body(n, "A tool asks: ", text && *text ? text : "it wants to know something");
+}
+
+static void session_start(const csb_event *event, struct notice *n) {
+    (void)event;
+    set_body(n, "", "A session has begun");
+}
+
+static void session_end(const csb_event *event, struct notice *n) {
+    (void)event;
+    set_body(n, "", "The session has ended");
+}
+
+static void subagent_stop(const csb_event *event, struct notice *n) {
+    const char *type = csb_event_string(event, "agent_type");
+
+    set_body(n, "A subagent has finished", "");
+    if (type && *type) {
+        set_body(n, "A subagent has finished: ", type);
+    }
+}
+
+static void task_completed(const csb_event *event, struct notice *n) {
+    const char *subject = csb_event_string(event, "task_subject");
+
+    set_body(n, "A task is done", "");
+    if (subject && *subject) {
+        set_body(n, "A task is done: ", subject);
+    }
+}
+
+static void (*const make[N_EVENTS])(const csb_event *event, struct notice *n) = {
+    [EVENT_ELICITATION] = elicitation,
+    [EVENT_NOTIFICATION] = notification,
+    [EVENT_PERMISSION_REQUEST] = permission_request,
+    [EVENT_SESSION_END] = session_end,
+    [EVENT_SESSION_START] = session_start,
+    [EVENT_STOP] = stop,
+    [EVENT_STOP_FAILURE] = stop_failure,
+    [EVENT_SUBAGENT_STOP] = subagent_stop,
+    [EVENT_TASK_COMPLETED] = task_completed,
+};
+
+static void set_manner(struct notice *n, const struct config_event *manner) {
+    n->urgency = manner->urgency;
+    memcpy(n->sound, manner->sound, sizeof(n->sound));
+}
+
+bool notice_for_event(const csb_event *event, const struct config *config, struct notice *ret) {
+    const char *session = csb_event_session(event);
+    int id = config_find_event(csb_event_name(event));
+
+    *ret = (struct notice){.unless_focused = config->unless_focused};
+    if (id < 0 || !config->events[id].notify) {
+        return false;
+    }
+    snprintf(ret->key, sizeof(ret->key), "%s/%.100s", csb_event_vm(event), session ? session : "");
+    snprintf(ret->vm, sizeof(ret->vm), "%s", csb_event_vm(event));
+    set_title(ret, event);
+    set_manner(ret, &config->events[id]);
+    make[id](event, ret);
     return true;
 }
 
-static const struct {
-    const char *event;
-    bool (*make)(const csb_event *event, struct notice *n);
-} policy[] = {
-    {"Notification", notification},
-    {"PermissionRequest", permission_request},
-    {"Stop", stop},
-    {"StopFailure", stop_failure},
-};
-
-bool notice_for_event(const csb_event *event, struct notice *ret) {
-    const char *session = csb_event_session(event);
-
-    *ret = (struct notice){.urgency = URGENCY_NORMAL};
-    for (size_t i = 0; i < sizeof(policy) / sizeof(*policy); i++) {
-        if (strcmp(policy[i].event, csb_event_name(event)) == 0) {
-            snprintf(ret->key, sizeof(ret->key), "%s/%.100s", csb_event_vm(event),
-                     session ? session : "");
-            set_title(ret, event);
-            return policy[i].make(event, ret);
-        }
-    }
-    return false;
-}
-
-void notice_for_test(struct notice *ret) {
-    *ret = (struct notice){.key = "/test", .sound = SOUND_MESSAGE, .urgency = URGENCY_NORMAL};
+void notice_for_test(const struct config *config, struct notice *ret) {
+    *ret = (struct notice){.key = "/test"};
+    set_manner(ret, &config->events[EVENT_NOTIFICATION]);
     snprintf(ret->title, sizeof(ret->title), "Claude [test]");
     set_body(ret, "", "Notifications from claude-sandbox look like this.");
 }

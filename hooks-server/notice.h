@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is to be shown on a desktop, and which events are: the policy. */
+/* What is to be shown on a desktop, of the events that the settings name. */
 #ifndef NOTICE_H
 #define NOTICE_H
 
@@ -7,24 +7,26 @@
 
 #include <claudesandbox.h>
 
-/* As org.freedesktop.Notifications has it. */
-enum { URGENCY_LOW = 0, URGENCY_NORMAL = 1, URGENCY_CRITICAL = 2 };
+#include "config.h"
 
+#define NOTICE_VM_MAX 64
 #define NOTICE_TITLE_MAX 120
 #define NOTICE_BODY_MAX 500
 
 struct notice {
     char key[200]; /* a later one with the same key takes its place: the VM and the session */
+    char vm[NOTICE_VM_MAX]; /* "" for our own */
     char title[NOTICE_TITLE_MAX];
     char body[NOTICE_BODY_MAX];
-    const char *sound; /* a name of the desktop's own; static */
+    char sound[CONFIG_SOUND_MAX]; /* a name of the desktop's own; "": none */
     int urgency;
+    bool unless_focused; /* not where the user looks at the VM's terminal */
 };
 
 /* Whether the event is worth a notice, and then which. Its text is clean: no control characters, valid
  * UTF-8, cut where it is too long. */
-bool notice_for_event(const csb_event *event, struct notice *ret);
+bool notice_for_event(const csb_event *event, const struct config *config, struct notice *ret);
 /* One that shows that notices are shown. */
-void notice_for_test(struct notice *ret);
+void notice_for_test(const struct config *config, struct notice *ret);
 
 #endif
