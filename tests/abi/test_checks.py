@@ -144,3 +144,13 @@ def test_headers_that_are_wrong(installed: Installed, tmp_path: Path, line: str,
     header.write_text(text.replace("\nCSB_END_DECLS", f"\n{line}\n\nCSB_END_DECLS"))
     status, words = headers(tmp_path)
     assert (status, words) == (0, "") if not line else status == 1 and told in words, words
+
+
+@on_linux
+def test_soname_and_symbol_versions(installed: Installed) -> None:
+    told = subprocess.run(["objdump", "-p", installed.library], capture_output=True, text=True, check=True).stdout
+    assert re.search(r"SONAME +libclaudesandbox\.so\.0$", told, re.M)
+    names = subprocess.run(["nm", "-D", "--defined-only", installed.library], capture_output=True, text=True, check=True)
+    versions = set(re.findall(r" T csb_\w+@@(\S+)", names.stdout))
+    assert versions == set(re.findall(r"^(CLAUDESANDBOX_\S+) \{", MAP.read_text(), re.M))
+    assert len(re.findall(r" T csb_\w+@@", names.stdout)) == len(exported(installed.library))
