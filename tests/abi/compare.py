@@ -24,6 +24,21 @@ def options_of(dump: xml.ElementTree) -> dict[str, xml.Element]:
     return {decl.get("name", ""): decl for decl in whole if OPTIONS.fullmatch(decl.get("name", ""))}
 
 
+def place_of(member: xml.Element) -> int:
+    return int(member.get("layout-offset-in-bits", "0"))
+
+
+def in_padding(new: xml.ElementTree, old: xml.ElementTree) -> list[str]:
+    """New members at a place that older programs have counted, and left unset."""
+    then, words = options_of(old), []
+    for name, decl in options_of(new).items():
+        before = then.get(name)
+        members = decl.findall("data-member")[len(before.findall("data-member")):] if before is not None else []
+        words += [f"{name}: {member[0].get('name')} lies in what was padding: fill that with a member of its own first\n"
+                  for member in members if place_of(member) < int(before.get("size-in-bits", "0"))]
+    return words
+
+
 def cut(new: xml.ElementTree, old: xml.ElementTree) -> None:
     """Members that are more than there were, from the end; where they came in between, that shows."""
     grown = options_of(new)
@@ -40,6 +55,8 @@ def compare(old: Path, new: Path) -> tuple[bool, str]:
     then, now = xml.parse(old), xml.parse(new)
     if not options_of(then):
         return False, f"{old} has no options: was it made with dump.sh?\n"
+    if told := in_padding(now, then):
+        return False, "".join(told)
     cut(now, then)
     with tempfile.NamedTemporaryFile(suffix=".abi") as file:
         now.write(file.name, encoding="utf-8")

@@ -109,3 +109,16 @@ def test_options_that_grew_in_the_middle_are_found(dump: Path, tmp_path: Path) -
     (tmp_path / "then.abi").write_text(then)
     good, words = compare(tmp_path / "then.abi", dump)
     assert not good and "csb_vm_options" in words
+
+
+def test_options_that_grew_into_padding_are_found(dump: Path, tmp_path: Path) -> None:
+    """An older program's size has room for it, and garbage in that room."""
+    whole = struct(dump.read_text(), "csb_vm_options")
+    end = re.search(r"size-in-bits='(\d+)'", whole)
+    assert end
+    more = ("      <data-member access='public' layout-offset-in-bits='%d'>\n"
+            "        <var-decl name='more' type-id='95e97e5e' visibility='default'/>\n      </data-member>\n")
+    now = dump.read_text().replace(whole, whole.replace("    </class-decl>", more % (int(end.group(1)) - 32) + "    </class-decl>"))
+    (tmp_path / "now.abi").write_text(now)
+    good, words = compare(dump, tmp_path / "now.abi")
+    assert not good and "csb_vm_options: more lies in what was padding" in words

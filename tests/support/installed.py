@@ -6,12 +6,17 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
-from typing import Optional
+from typing import Iterator, Optional
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tests/e2e"))
+
+from fakelab import FakeLab  # noqa: E402
+
 CFLAGS = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE"]
 
 
@@ -53,3 +58,26 @@ def need(*programs: str) -> None:
     missing = [program for program in programs if not shutil.which(program)]
     if missing:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"not installed: {', '.join(missing)}")
+
+
+# ---- fixtures, for a conftest.py to import -----------------------------------------------------------------
+
+@pytest.fixture(scope="session")
+def installed() -> Installed:
+    prefix = find_prefix()
+    if not prefix:
+        pytest.skip("claude-sandbox is not installed: set CLAUDE_SANDBOX_PREFIX to where it is, or put it on PATH")
+    return Installed(prefix)
+
+
+@pytest.fixture
+def lab(installed: Installed) -> Iterator[FakeLab]:
+    """Pretended VMs, in which compiled programs find the installed library."""
+    if os.geteuid() == 0:
+        pytest.skip("the library refuses root: run this as an ordinary user, as ./bootstrap test does")
+    made = FakeLab(str(installed.prefix / "bin/claude-sandbox"))
+    made.env.update({name: installed.env[name] for name in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")})
+    try:
+        yield made
+    finally:
+        made.close()
