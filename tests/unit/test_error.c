@@ -53,6 +53,17 @@ START_TEST(the_first_error_stays) {
 }
 END_TEST
 
+START_TEST(what_others_say_is_quoted_tamely) {
+    CSB__AUTOERROR csb_error *e = NULL;
+
+    csb__fail(&e, CSB_EINVAL, "no %s", "\x1b]0;x\x07\xc2\x9b");
+    csb__error_prepend(&e, "a\n%s", "\xff");
+    csb__error_set_hint(&e, "rm %s", "\r");
+    ck_assert_str_eq(csb_error_message(e), "a??: no ?]0;x???");
+    ck_assert_str_eq(csb_error_hint(e), "rm ?");
+}
+END_TEST
+
 START_TEST(errno_is_kept_and_said) {
     static const int numbers[] = {ENOENT, EACCES, EPIPE, ENOSPC};
 
@@ -154,6 +165,7 @@ Suite *error_suite(void) {
     tcase_add_test(tc, codes_have_names_and_texts);
     tcase_add_test(tc, nothing_is_said_of_null);
     tcase_add_test(tc, the_first_error_stays);
+    tcase_add_test(tc, what_others_say_is_quoted_tamely);
     tcase_add_test(tc, errno_is_kept_and_said);
     tcase_add_test(tc, context_goes_in_front);
     tcase_add_test(tc, detail_is_the_last_8_kib);

@@ -42,6 +42,17 @@ START_TEST(what_is_none_has_no_length) {
 }
 END_TEST
 
+START_TEST(no_terminal_obeys_what_is_tame) {
+    char text[] = "a\x1b[31m\xc2\x9b \xc3\xa9\xe0\x82\x9b\x7f\n";
+
+    ck_assert(!csb__utf8_is_tame(text));
+    csb__utf8_tame(text);
+    ck_assert_str_eq(text, "a?[31m?? \xc3\xa9?????");
+    ck_assert(csb__utf8_is_tame(text));
+    ck_assert(csb__utf8_is_tame(""));
+}
+END_TEST
+
 START_TEST(codes_become_characters) {
     CSB__AUTOSTRBUF out = CSB__STRBUF_INIT;
 
@@ -64,6 +75,7 @@ Suite *utf8_suite(void) {
 
     tcase_add_test(tc, characters_have_lengths);
     tcase_add_test(tc, what_is_none_has_no_length);
+    tcase_add_test(tc, no_terminal_obeys_what_is_tame);
     tcase_add_test(tc, codes_become_characters);
     return s;
 }

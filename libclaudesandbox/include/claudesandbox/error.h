@@ -34,12 +34,12 @@ typedef struct csb_error csb_error;
 /* The CSB_E... code of an error; 0 for NULL.  Since: 0.1 */
 CSB_API int csb_error_code(const csb_error *err);
 
-/* What went wrong, one sentence for people, the outermost step first; "" for NULL.
- * Borrowed.  Since: 0.1 */
+/* What went wrong, one sentence for people, the outermost step first; "" for NULL. UTF-8 without
+ * control characters, also where it quotes what a guest said. Borrowed.  Since: 0.1 */
 CSB_API const char *csb_error_message(const csb_error *err);
 
-/* What the user can do about it (a command or a setting), or "" where nothing is known. Borrowed.
- * Since: 0.1 */
+/* What the user can do about it (a command or a setting), or "" where nothing is known; as clean as
+ * the message. Borrowed.  Since: 0.1 */
 CSB_API const char *csb_error_hint(const csb_error *err);
 
 /* The errno saved when the failure came from a system call, else 0.  Since: 0.1 */

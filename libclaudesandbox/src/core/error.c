@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/utf8.h"
+
 #define DETAIL_MAX 8192
 
 struct csb_error {
@@ -41,6 +43,7 @@ static csb_error *new_error(int code, int errnum, char *message) {
     return e;
 }
 
+/* Guests, files and paths are quoted in messages, which people print as they are. */
 CSB__PRINTF(1, 0)
 static char *format(const char *fmt, va_list ap) {
     char *text = NULL;
@@ -48,6 +51,7 @@ static char *format(const char *fmt, va_list ap) {
     if (vasprintf(&text, fmt, ap) < 0) {
         return NULL;
     }
+    csb__utf8_tame(text);
     return text;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/utf8.h"
 
-#include <stdbool.h>
+#include <string.h>
 
 static bool are_tails(const unsigned char *p, size_t n) {
     for (size_t i = 1; i < n; i++) {
@@ -58,4 +58,34 @@ void csb__utf8_add(struct csb__strbuf *out, unsigned code) {
         bytes[i] = (char)(0x80 | (code >> (6 * (n - 1 - i)) & 0x3f));
     }
     csb__strbuf_add(out, bytes, n);
+}
+
+/* As csb__utf8_length(), and 0 for a control character of either set. */
+static size_t tame_length(const char *text, size_t left) {
+    const unsigned char *p = (const unsigned char *)text;
+    size_t n = csb__utf8_length(text, left);
+
+    return n > 0 && (*p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] < 0xa0)) ? 0 : n;
+}
+
+bool csb__utf8_is_tame(const char *text) {
+    size_t left = strlen(text);
+
+    for (size_t n; left > 0; text += n, left -= n) {
+        n = tame_length(text, left);
+        if (n == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void csb__utf8_tame(char *text) {
+    for (size_t left = strlen(text), n; left > 0; text += n, left -= n) {
+        n = tame_length(text, left);
+        if (n == 0) {
+            *text = '?';
+            n = 1;
+        }
+    }
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/json.h"
+#include "core/utf8.h"
 #include "engine/lima/parse.h"
 
 #define MESSAGE_MAX 500
@@ -104,6 +105,7 @@ static void tidy(char *text) {
     for (char *c = text; *c; c++) {
         *c = (unsigned char)*c < 0x20 || *c == 0x7f ? ' ' : *c;
     }
+    csb__utf8_tame(text);
 }
 
 char *csb__lima_fatal_message(const char *text) {
