@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "core/utf8.h"
 #include "model/spec.h"
 
 #include <stdio.h>
@@ -119,13 +120,13 @@ START_TEST(where_in_a_guest) {
         "/etcetera",       "/usr/binary", "/library", "/a b,c\xc3\xa9",
     };
     static const char *const bad[] = {
-        "",           "relative",   "./x",         "/",          "//",       "/home",
-        "/tmp",       "/var",       "/usr",        "/mnt",       "/opt",     "/srv",
-        "/root",      "/etc",       "/etc/x",      "/bin",       "/bin/x",   "/sbin/x",
-        "/lib/x",     "/lib64/x",   "/boot/x",     "/dev",       "/dev/x",   "/proc",
-        "/proc/self", "/sys",       "/sys/x",      "/run",       "/run/x",   "/usr/bin",
-        "/usr/bin/x", "/usr/lib/x", "/usr/sbin/x", "/work/",     "/work//x", "/work/../etc",
-        "/work/.",    "/work/\n",   "/work/\x01",  "/work/\xff",
+        "",           "relative",   "./x",         "/",          "//",         "/home",
+        "/tmp",       "/var",       "/usr",        "/mnt",       "/opt",       "/srv",
+        "/root",      "/etc",       "/etc/x",      "/bin",       "/bin/x",     "/sbin/x",
+        "/lib/x",     "/lib64/x",   "/boot/x",     "/dev",       "/dev/x",     "/proc",
+        "/proc/self", "/sys",       "/sys/x",      "/run",       "/run/x",     "/usr/bin",
+        "/usr/bin/x", "/usr/lib/x", "/usr/sbin/x", "/work/",     "/work//x",   "/work/../etc",
+        "/work/.",    "/work/\n",   "/work/\x01",  "/work/\xff", "/x\xc2\x9b",
     };
 
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -135,7 +136,7 @@ START_TEST(where_in_a_guest) {
         CSB__AUTOERROR csb_error *e = NULL;
 
         ck_assert_msg(csb__mount_check_guest(bad[i], &e) == CSB_EINVAL, "accepted: %s", bad[i]);
-        test_check_error(e, CSB_EINVAL, bad[i]);
+        test_check_error(e, CSB_EINVAL, csb__utf8_is_tame(bad[i]) ? bad[i] : "?");
     }
     /* Where the settings go must be a place where something may go. */
     ck_assert_int_eq(csb__mount_check_guest(CSB__SETTINGS_GUEST_PATH, NULL), 0);

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "core/json.h"
+#include "core/utf8.h"
 #include "core/posix.h"
 
 /* The unit of st_blocks, whatever the file system has. */
@@ -68,14 +68,7 @@ bool csb__path_is_within(const char *path, const char *dir) {
 }
 
 bool csb__path_is_text(const char *path) {
-    CSB__AUTOJSON *text = json_string(path); /* NULL for what is not UTF-8 */
-
-    for (const char *p = path; *p; p++) {
-        if ((unsigned char)*p < 0x20 || *p == 0x7f) {
-            return false;
-        }
-    }
-    return text != NULL;
+    return csb__utf8_is_tame(path);
 }
 
 char *csb__account_home(void) {
