@@ -90,7 +90,12 @@ START_TEST(damage_is_noticed) {
 END_TEST
 
 START_TEST(a_damaged_run_is_as_never_started) {
-    static const char *const runs[] = {"", "{", "[]", "{\"pid\": \"x\", \"boot\": 5}"};
+    static const char *const runs[] = {"",
+                                       "{",
+                                       "[]",
+                                       "{\"pid\": \"x\", \"boot\": 5}",
+                                       "{\"pid\": -1, \"ssh_port\": 65536}",
+                                       "{\"pid\": 4294967297}"};
     TEST_AUTOENV env;
     CSB__AUTOINSTANCE i;
     CSB__AUTOFREE char *path = NULL;
@@ -105,6 +110,7 @@ START_TEST(a_damaged_run_is_as_never_started) {
         test_write(path, runs[k], 0600);
         ck_assert_int_eq(csb__instance_load(&env, "web", &loaded, NULL), 0);
         ck_assert_int_eq(loaded.pid, 0);
+        ck_assert_int_eq(loaded.ssh_port, 0);
         ck_assert_str_eq(loaded.boot, "");
     }
 }

@@ -2,6 +2,7 @@
 #include "engine/qemu/instance.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -63,6 +64,13 @@ static int read_json(const struct csb__instance *i, const char *name, json_t **r
     return rc;
 }
 
+/* A number within these bounds, else 0: what was damaged must not come out as another process. */
+static int64_t number(const json_t *json, const char *key, int64_t max) {
+    int64_t value = csb__json_int(json, key, 0);
+
+    return value > 0 && value <= max ? value : 0;
+}
+
 static int load_config(struct csb__instance *i, csb_error **err) {
     CSB__AUTOJSON *json = NULL;
     int rc = read_json(i, "config.json", &json, err);
@@ -70,11 +78,14 @@ static int load_config(struct csb__instance *i, csb_error **err) {
     if (rc != 0) {
         return rc;
     }
-    i->cpus = (int)csb__json_int(json, "cpus", 0);
-    i->memory = (uint64_t)csb__json_int(json, "memory", 0);
-    i->disk = (uint64_t)csb__json_int(json, "disk", 0);
+    i->cpus = (int)number(json, "cpus", 256);
+    i->memory = (uint64_t)number(json, "memory", INT64_MAX);
+    i->disk = (uint64_t)number(json, "disk", INT64_MAX);
     i->image = strdup(csb__json_string(json, "image", ""));
-    if (i->cpus < 1 || i->memory == 0 || i->disk == 0 || !i->image || !*i->image) {
+    if (!i->image) {
+        return csb__fail_nomem(err);
+    }
+    if (i->cpus < 1 || i->memory == 0 || i->disk == 0 || !*i->image) {
         return csb__fail(err, CSB_EPROTOCOL, "%s/config.json is damaged", i->dir);
     }
     return 0;
@@ -90,9 +101,9 @@ static int load_run(struct csb__instance *i, csb_error **err) {
         return csb__fail_nomem(err);
     }
     if (rc == 0) {
-        i->pid = (pid_t)csb__json_int(json, "pid", 0);
-        i->start_time = (uint64_t)csb__json_int(json, "start_time", 0);
-        i->ssh_port = (int)csb__json_int(json, "ssh_port", 0);
+        i->pid = (pid_t)number(json, "pid", INT_MAX);
+        i->start_time = (uint64_t)number(json, "start_time", INT64_MAX);
+        i->ssh_port = (int)number(json, "ssh_port", 65535);
         i->ready = json_is_true(json_object_get(json, "ready"));
     }
     return 0;
