@@ -102,6 +102,7 @@ START_TEST(what_can_not_be_said_is_refused) {
     ck_assert_int_eq(csb_reply_deny(&r, "\xff", NULL), CSB_EINVAL);
     ck_assert_int_eq(csb_reply_block(&r, NULL, NULL), CSB_EINVAL);
     ck_assert_int_eq(csb_reply_input(&r, "[1]", &e), CSB_EINVAL);
+    test_check_error(e, CSB_EINVAL, "a tool's input");
     ck_assert_int_eq(csb_reply_input(&r, "{\"a\":", NULL), CSB_EINVAL);
     ck_assert_int_eq(r.decision, CSB__DECISION_NONE);
     r.event = "Stop";

@@ -116,16 +116,19 @@ int csb_reply_context(csb_reply *reply, const char *text, csb_error **err) {
 }
 
 int csb_reply_input(csb_reply *reply, const char *json, csb_error **err) {
+    CSB__AUTOERROR csb_error *e = NULL;
     json_t *input = NULL;
     int rc = check(reply, TAKES_INPUT, "input", err);
 
     if (rc != 0) {
         return rc;
     }
-    rc = csb__json_parse(json, strlen(json), &input, err);
+    rc = csb__json_parse(json, strlen(json), &input, &e);
+    if (rc == CSB_EPROTOCOL) {
+        return csb__fail(err, CSB_EINVAL, "a tool's input: %s", csb_error_message(e));
+    }
     if (rc != 0) {
-        csb__error_prepend(err, "a tool's input");
-        return rc == CSB_EPROTOCOL ? CSB_EINVAL : rc;
+        return csb__error_propagate(err, CSB__STEAL(e));
     }
     json_decref(reply->input);
     reply->input = input;
