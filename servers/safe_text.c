@@ -19,6 +19,12 @@ static size_t character_length(const unsigned char *p, size_t left) {
             return 0;
         }
     }
+    /* The same in more bytes than it needs, by which a control character could get through; the
+     * halves of UTF-16; and what is beyond Unicode. */
+    if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) || (*p == 0xf0 && p[1] < 0x90) ||
+        (*p == 0xf4 && p[1] > 0x8f)) {
+        return 0;
+    }
     return n;
 }
 

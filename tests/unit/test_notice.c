@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "hooks/event.h"
+#include "safe_text.h"
 #include "shorten.h"
 #include "support.h"
 
@@ -109,6 +110,18 @@ static void check_short(const char *json, size_t string_max, size_t size, const 
     ck_assert_str_eq(*wanted ? out : "", wanted);
 }
 
+START_TEST(text_is_made_safe) {
+    static const char text[] = "a\t\xe2\x82\xac\xe0\x82\x9b\xed\xa0\x80\xc2\x9b\xe2\x80\xae.";
+    char out[64] = "";
+    FILE *f = fmemopen(out, sizeof(out), "w");
+
+    safe_text_put(f, text, strlen(text));
+    fclose(f);
+    ck_assert_str_eq(out, "a\t\xe2\x82\xac????"
+                          "????.");
+}
+END_TEST
+
 START_TEST(json_is_shortened) {
     check_short("{ \"a\" : [1, true,\n\t\"b c\"] }", 10, 200, "{\"a\":[1,true,\"b c\"]}");
     check_short("[\"1234567890\",\"12345678901\"]", 10, 200, "[\"1234567890\",\"1234567890...\"]");
@@ -137,6 +150,7 @@ Suite *notice_suite(void) {
     tcase_add_test(tc, titles_are_of_the_host);
     tcase_add_test(tc, sessions_have_their_own_key);
     tcase_add_test(tc, long_texts_are_cut);
+    tcase_add_test(tc, text_is_made_safe);
     tcase_add_test(tc, json_is_shortened);
     return s;
 }
