@@ -1,0 +1,5 @@
+"""The library itself, as cffi shows it."""
+from typing import Any
+
+ffi: Any
+lib: Any
