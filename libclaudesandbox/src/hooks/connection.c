@@ -11,6 +11,7 @@
 #define READ_SIZE ((size_t)64 << 10)
 /* Then it is the others' turn. */
 #define READS_MAX 4
+#define SPARE_MAX ((size_t)512 << 10)
 
 static void poll_for(struct csb__conn *c, unsigned events) {
     if (csb__poller_set(&c->server->loop->poller, c->fd, c->polled, events, &c->watch) == 0) {
@@ -20,8 +21,30 @@ static void poll_for(struct csb__conn *c, unsigned events) {
     }
 }
 
+/* One buffer goes from request to request: what is new to the kernel has to be cleared by it, and
+ * that takes longer than all that we do with it. */
+static void lend_buffer(struct csb__conn *c) {
+    if (!c->http.body.data) {
+        c->http.body = c->server->spare;
+        c->server->spare = (struct csb__strbuf)CSB__STRBUF_INIT;
+    }
+}
+
+static void take_buffer_back(struct csb__conn *c) {
+    struct csb__strbuf *body = &c->http.body;
+    struct csb__strbuf *spare = &c->server->spare;
+
+    if (body->data && !body->failed && body->cap <= SPARE_MAX && body->cap > spare->cap) {
+        csb__strbuf_free(spare);
+        *spare = *body;
+        spare->len = 0;
+        *body = (struct csb__strbuf)CSB__STRBUF_INIT;
+    }
+}
+
 /* What the request took up. */
 static void release_request(struct csb__conn *c) {
+    take_buffer_back(c);
     if (c->has_event) {
         csb__event_finish(&c->event);
         c->has_event = false;
@@ -131,6 +154,7 @@ static int admit(struct csb__conn *c) {
         return 503;
     }
     c->reserved = n;
+    lend_buffer(c);
     if (c->http.wants_continue && c->http.state == CSB__HTTP_BODY) {
         /* The first bytes ever sent there: they fit. */
         (void)csb__send(c->fd, CSB__HTTP_CONTINUE, strlen(CSB__HTTP_CONTINUE));

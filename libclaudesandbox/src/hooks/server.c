@@ -136,6 +136,7 @@ void csb__server_close(struct csb__server *s) {
     }
     free(s->inlets);
     free(s->buffer);
+    csb__strbuf_free(&s->spare);
     *s = (struct csb__server){0};
 }
 

@@ -85,6 +85,7 @@ struct csb__server {
     bool starved;           /* of descriptors: nothing is accepted until the timer */
     bool directory_changed; /* to be looked at and cleared by the owner */
     char *buffer;
+    struct csb__strbuf spare; /* a body's, for the next one */
 };
 
 /* Watches `directory`, which must exist; knows no VM yet. Env and loop are the caller's. */
