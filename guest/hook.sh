@@ -3,16 +3,35 @@
 # answered there, if anything. It never fails, says nothing of its own, and takes
 # CLAUDE_HOOKS_TIMEOUT seconds (5) at most: without a host Claude goes on as if there were no hook.
 #
+# With the argument PermissionRequest it waits for a person on the host, where there is one in front of
+# Claude, too: that one sees Claude's own question meanwhile, and whoever is first decides.
+#
 # In VMs of claude-sandbox it is installed and registered already. To do so elsewhere, as for each
 # event that you want:
 #     "hooks": {"Stop": [{"hooks": [{"type": "command", "command": "/path/to/hook.sh"}]}]}
-: "${CLAUDE_HOOKS_SOCKET:=/dev/shm/claude-sandbox-$(id -u)/hooks.sock}"
 
 # Nobody there: read it all the same, for Claude is writing.
-[ -S "$CLAUDE_HOOKS_SOCKET" ] || exec cat >/dev/null
+leave() {
+    exec cat >/dev/null
+}
+
+# The place where anybody may have put something: one look says that it is no link and whose it is.
+if [ -z "$CLAUDE_HOOKS_SOCKET" ]; then
+    uid=$(id -u)
+    dir=/dev/shm/claude-sandbox-$uid
+    [ -n "$(find "$dir" -prune -type d -user "$uid" 2>/dev/null)" ] || leave
+    CLAUDE_HOOKS_SOCKET=$dir/hooks.sock
+fi
+[ -S "$CLAUDE_HOOKS_SOCKET" ] || leave
+command -v curl >/dev/null || leave
+
+limit=5
+if [ "$1" = PermissionRequest ] && [ "$CLAUDE_CODE_SESSION_ATTENDED" = 1 ]; then
+    limit=595
+fi
 
 # -q: no ~/.curlrc. Without "Expect:" curl waits a second before it sends more than 1 MB.
-answer=$(curl -q -s -f --noproxy '*' --max-time "${CLAUDE_HOOKS_TIMEOUT:-5}" \
+answer=$(curl -q -s -f --noproxy '*' --max-time "${CLAUDE_HOOKS_TIMEOUT:-$limit}" \
     --unix-socket "$CLAUDE_HOOKS_SOCKET" -H 'Content-Type: application/json' -H 'Expect:' \
     --data-binary @- http://localhost/hook 2>/dev/null) || exit 0
 

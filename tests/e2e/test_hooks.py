@@ -515,6 +515,41 @@ def test_the_hook_without_a_host(hooks: Hooks) -> None:
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
+def test_the_hook_without_curl(hooks: Hooks) -> None:
+    for name in ("cat", "id", "find"):
+        (hooks.bin / name).symlink_to(shutil.which(name) or name)
+    with serving(hooks.root / "s.sock", None):
+        hook = subprocess.Popen(["/bin/sh", hooks.hook], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={
+            "PATH": str(hooks.bin), "CLAUDE_HOOKS_SOCKET": str(hooks.root / "s.sock")})
+        assert hook.stdin and hook.stdout
+        hook.stdin.write(b"x" * 1_000_000)     # EPIPE where nobody reads it
+        hook.stdin.close()
+        assert hook.wait(60) == 0
+        hook.stdout.close()
+
+
+def test_the_hook_looks_whose_place_it_is(hooks: Hooks) -> None:
+    """In /dev/shm anybody can make anything. The directory is somebody else's: root's, of another name."""
+    hook = hooks.root / "hook.sh"
+    place = hooks.root / "place"
+    place.mkdir()
+    answer = b'HTTP/1.1 200 X\r\nContent-Length: 7\r\nConnection: close\r\n\r\n{"a":1}'
+
+    def said(directory: Path) -> bytes:
+        hook.write_text(hooks.hook.read_text().replace("/dev/shm/claude-sandbox-$uid", str(directory)))
+        env = {key: value for key, value in hooks.env.items() if key != "CLAUDE_HOOKS_SOCKET"}
+        return subprocess.run(["/bin/sh", hook], env=env, input=b"{}", capture_output=True, timeout=60).stdout
+
+    with serving(place / "hooks.sock", answer):
+        assert said(place) == b'{"a":1}\n'
+        (hooks.root / "link").symlink_to(place)
+        assert said(hooks.root / "link") == b""
+        find = hooks.bin / "find"       # as if it were somebody else's, which only root can arrange
+        find.write_text(f"#!/bin/sh\nshift; exec /usr/bin/find {place} \"$1\" \"$2\" \"$3\" \"$4\" 0\n")
+        find.chmod(0o755)
+        assert said(place) == b""
+
+
 @contextlib.contextmanager
 def serving(path: Path, answer: Optional[bytes]) -> Iterator[None]:
     """Somebody who takes connections and says this, or nothing."""

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest/wiring.h"
 
+#include <string.h>
+
 #include "core/json.h"
 #include "guest/script.h"
 
@@ -10,6 +12,9 @@
 
 /* Seconds. The script ends itself before; it is also what makes SessionEnd wait for it. */
 #define TIMEOUT_S 10
+/* A person may answer it; the dialog is on the screen meanwhile. */
+#define PERMISSION "PermissionRequest"
+#define PERMISSION_TIMEOUT_S 600
 
 static const char hook_script[] =
 #include "hook_script.h"
@@ -55,8 +60,10 @@ char *csb__wiring_settings(void) {
     CSB__AUTOJSON *root = NULL;
 
     for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++) {
+        bool asks = strcmp(events[i], PERMISSION) == 0;
         json_t *entry = json_pack("[{s:[{s:s, s:s, s:i}]}]", "hooks", "type", "command", "command",
-                                  HOOK_PATH, "timeout", TIMEOUT_S);
+                                  asks ? HOOK_PATH " " PERMISSION : HOOK_PATH, "timeout",
+                                  asks ? PERMISSION_TIMEOUT_S : TIMEOUT_S);
 
         if (json_object_set_new(hooks, events[i], entry) != 0) {
             return NULL;
