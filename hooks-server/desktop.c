@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "focus.h"
+#include "question.h"
 #include "queue.h"
 
 #define SHOWN_MAX 64
@@ -41,11 +42,16 @@ static uint32_t find_shown(const char *key) {
     return 0;
 }
 
+void desktop_forget_shown(void) {
+    memset(shown, 0, sizeof(shown));
+}
+
 void desktop_shown(uint32_t id) {
     size_t i = 0;
 
     n_shown++;
     complained = false;
+    question_scene_changed();
     if (id == 0) {
         return;
     }
@@ -70,6 +76,16 @@ void desktop_failed(struct daemon *d, const char *why) {
 void desktop_post(struct daemon *d, const struct notice *notice) {
     if (!queue_add(&queue, notice)) {
         daemon_log(d, "a notification got lost: too many wait");
+        question_let_go(notice->question);
+    }
+}
+
+void desktop_withdraw(uint64_t question, uint32_t id) {
+    queue_forget(&queue, question);
+    for (size_t i = 0; id && i < N_WAYS; i++) {
+        if (ways[i]->withdraw) {
+            ways[i]->withdraw(id);
+        }
     }
 }
 
@@ -87,14 +103,21 @@ static void add_count(struct queued *item) {
 static void show_current(struct daemon *d) {
     uint32_t replaces = find_shown(current.notice.key);
 
+    if (current.notice.question && !question_is_open(current.notice.question)) {
+        return; /* it was answered meanwhile */
+    }
     add_count(&current);
     for (size_t i = 0; i < N_WAYS; i++) {
+        if (!ways[i]->withdraw) {
+            question_let_go(current.notice.question);
+        }
         if (ways[i]->show(d, &current.notice, replaces)) {
             at_work = ways[i];
             last_way = ways[i]->name;
             return;
         }
     }
+    question_let_go(current.notice.question);
     desktop_failed(d, "there is nobody to show it (no desktop session, or no notify-send)");
 }
 
@@ -116,6 +139,7 @@ static bool look(struct daemon *d) {
         is_looking = false;
         if (answer == FOCUS_HERE) {
             n_seen++;
+            question_let_go(current.notice.question);
         } else {
             show_current(d);
         }

@@ -18,18 +18,24 @@ struct desktop_way {
     /* Called before each wait: in how many milliseconds again at the latest, or -1. */
     int (*tick)(struct daemon *d);
     void (*close)(struct daemon *d);
+    /* Takes it from the screen. NULL where that can't be, and then a question can't be asked, either. */
+    void (*withdraw)(uint32_t id);
 };
 
 extern const struct desktop_way desktop_bus;
 extern const struct desktop_way desktop_command;
 
 void desktop_post(struct daemon *d, const struct notice *notice);
+/* What asks that question is not to be shown any more; id: under which it is, or 0. */
+void desktop_withdraw(uint64_t question, uint32_t id);
 int desktop_tick(struct daemon *d);
 void desktop_close(struct daemon *d);
 void desktop_report(struct daemon_report *r);
 
-/* For the ways: the number under which the present notice can be replaced; or that it was lost. */
+/* For the ways: the number under which the present notice can be replaced; that those before mean
+ * nothing any more; or that it was lost. */
 void desktop_shown(uint32_t id);
+void desktop_forget_shown(void);
 void desktop_failed(struct daemon *d, const char *why);
 
 /* desktop_linux.c, desktop_macos.c: the arguments of a notifier, at most `max` with the NULL. `texts`

@@ -13,6 +13,7 @@
 #include "desktop.h"
 #include "event_log.h"
 #include "notice.h"
+#include "question.h"
 
 struct server {
     struct daemon *daemon;
@@ -31,25 +32,39 @@ static int minute_of_day(void) {
     return tm.tm_hour * 60 + tm.tm_min;
 }
 
-static void post(struct server *s, const struct notice *notice) {
-    if (config_is_quiet(&s->settings.now, minute_of_day(), notice->urgency)) {
-        s->n_quiet++;
-    } else {
-        desktop_post(s->daemon, notice);
-    }
+/* That Claude waits for permission need not be told a second time. */
+static bool is_told_already(const csb_event *event, const struct notice *notice) {
+    const char *type = csb_event_notification_type(event);
+
+    return type && strcmp(type, "permission_prompt") == 0 && question_is_pending(notice->key);
 }
 
-static int on_event(const csb_event *event, csb_reply *reply, void *userdata) {
-    struct server *s = userdata;
+static void show(struct server *s, const csb_event *event, csb_reply *reply) {
+    const struct config *config = &s->settings.now;
     struct notice notice;
 
-    (void)reply; /* Claude's own rules stand */
+    if (!notice_for_event(event, config, &notice) || is_told_already(event, &notice)) {
+        return;
+    }
+    if (config_is_quiet(config, minute_of_day(), notice.urgency)) {
+        s->n_quiet++;
+        return;
+    }
+    if (notice.can_ask && config->answer) {
+        question_begin(s->daemon, reply, &notice);
+    }
+    desktop_post(s->daemon, &notice);
+}
+
+/* But for a click on a question Claude's own rules stand. */
+static int on_event(const csb_event *event, csb_reply *reply, void *userdata) {
+    struct server *s = userdata;
+
     s->n_events++;
     config_file_look(&s->settings, s->daemon);
     event_log_add(&s->log, s->daemon, &s->settings.now, event);
-    if (notice_for_event(event, &s->settings.now, &notice)) {
-        post(s, &notice);
-    }
+    question_follow(event);
+    show(s, event, reply);
     return 0;
 }
 
@@ -82,6 +97,7 @@ static int open_server(struct daemon *d) {
 static void close_server(struct daemon *d) {
     struct server *s = daemon_userdata(d);
 
+    question_close();
     if (s->hooks) {
         daemon_unwatch(d, csb_hooks_fd(s->hooks));
         csb_hooks_close(s->hooks);
@@ -90,6 +106,13 @@ static void close_server(struct daemon *d) {
     desktop_close(d);
     event_log_close(&s->log);
     config_file_close(&s->settings);
+}
+
+static int tick(struct daemon *d) {
+    int questions = question_tick(d);
+    int desktop = desktop_tick(d); /* which shows what there is, and may let go of some */
+
+    return questions < 0 || (desktop >= 0 && desktop < questions) ? desktop : questions;
 }
 
 static void report(struct daemon *d, struct daemon_report *r) {
@@ -101,6 +124,7 @@ static void report(struct daemon *d, struct daemon_report *r) {
     config_file_report(&s->settings, r);
     desktop_report(r);
     daemon_report_number(r, "quiet", s->n_quiet);
+    question_report(r);
 }
 
 static int control(struct daemon *d, const char *line, FILE *reply) {
@@ -162,7 +186,7 @@ int main(int argc, char **argv) {
         .verbs = verbs,
         .open = open_server,
         .close = close_server,
-        .tick = desktop_tick,
+        .tick = tick,
         .status = report,
         .control = control,
         .userdata = &server,

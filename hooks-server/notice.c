@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "asked.h"
 #include "safe_text.h"
 #include "shorten.h"
 
@@ -90,8 +91,18 @@ static void stop_failure(const csb_event *event, struct notice *n) {
 
 static void permission_request(const csb_event *event, struct notice *n) {
     const char *tool = csb_event_tool(event);
+    struct asked asked;
+    size_t len;
 
-    set_body(n, "Claude asks for permission to use ", tool && *tool ? tool : "a tool");
+    asked_read(event, &asked);
+    n->can_ask = asked.answerable;
+    n->may_allow = asked.whole;
+    snprintf(n->tool, sizeof(n->tool), "%s", tool ? tool : "");
+    set_body(n, "Claude asks for permission to use ", *n->tool ? n->tool : "a tool");
+    len = strlen(n->body);
+    if (*asked.text) {
+        snprintf(n->body + len, sizeof(n->body) - len, ": %s", asked.text);
+    }
 }
 
 static void elicitation(const csb_event *event, struct notice *n) {
@@ -145,15 +156,20 @@ static void set_manner(struct notice *n, const struct config_event *manner) {
     memcpy(n->sound, manner->sound, sizeof(n->sound));
 }
 
-bool notice_for_event(const csb_event *event, const struct config *config, struct notice *ret) {
+void notice_key(const csb_event *event, char *key, size_t size) {
     const char *session = csb_event_session(event);
+
+    snprintf(key, size, "%s/%.100s", csb_event_vm(event), session ? session : "");
+}
+
+bool notice_for_event(const csb_event *event, const struct config *config, struct notice *ret) {
     int id = config_find_event(csb_event_name(event));
 
     *ret = (struct notice){.unless_focused = config->unless_focused};
     if (id < 0 || !config->events[id].notify) {
         return false;
     }
-    snprintf(ret->key, sizeof(ret->key), "%s/%.100s", csb_event_vm(event), session ? session : "");
+    notice_key(event, ret->key, sizeof(ret->key));
     snprintf(ret->vm, sizeof(ret->vm), "%s", csb_event_vm(event));
     set_title(ret, event);
     set_manner(ret, &config->events[id]);

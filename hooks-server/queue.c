@@ -20,7 +20,7 @@ static size_t count_of(const struct queue *q, const char *vm) {
 
 static struct queued *latest_of(struct queue *q, const char *vm) {
     for (size_t i = q->n; i > 0; i--) {
-        if (is_of(&q->items[i - 1], vm)) {
+        if (is_of(&q->items[i - 1], vm) && !q->items[i - 1].notice.question) {
             return &q->items[i - 1];
         }
     }
@@ -29,7 +29,7 @@ static struct queued *latest_of(struct queue *q, const char *vm) {
 
 static struct queued *find_key(struct queue *q, const char *key) {
     for (size_t i = 0; i < q->n; i++) {
-        if (strcmp(q->items[i].notice.key, key) == 0) {
+        if (strcmp(q->items[i].notice.key, key) == 0 && !q->items[i].notice.question) {
             return &q->items[i];
         }
     }
@@ -46,6 +46,7 @@ static void take_out(struct queue *q, struct queued *item) {
 /* Whoever has the most gives up its latest, unless that would be for one that has as many. */
 static bool make_room(struct queue *q, const char *vm) {
     const struct queued *most = NULL;
+    struct queued *latest;
     size_t max = count_of(q, vm) + 1;
 
     for (size_t i = 0; i < q->n; i++) {
@@ -56,20 +57,26 @@ static bool make_room(struct queue *q, const char *vm) {
             most = &q->items[i];
         }
     }
-    if (!most) {
-        return false;
+    latest = most ? latest_of(q, most->notice.vm) : NULL;
+    if (latest) {
+        take_out(q, latest);
     }
-    take_out(q, latest_of(q, most->notice.vm));
-    return true;
+    return latest != NULL;
+}
+
+/* What it is to be merged with. */
+static struct queued *find_place(struct queue *q, const struct notice *notice) {
+    struct queued *same = notice->question ? NULL : find_key(q, notice->key);
+
+    if (!same && !notice->question && count_of(q, notice->vm) >= QUEUE_SHARE) {
+        same = latest_of(q, notice->vm);
+    }
+    return same;
 }
 
 bool queue_add(struct queue *q, const struct notice *notice) {
-    struct queued *place = find_key(q, notice->key);
-    bool good = true;
+    struct queued *place = find_place(q, notice);
 
-    if (!place && count_of(q, notice->vm) >= QUEUE_SHARE) {
-        place = latest_of(q, notice->vm);
-    }
     if (place) {
         place->notice = *notice;
         place->more++;
@@ -78,13 +85,20 @@ bool queue_add(struct queue *q, const struct notice *notice) {
     }
     if (q->n == QUEUE_MAX) {
         q->n_lost++;
-        good = false;
         if (!make_room(q, notice->vm)) {
             return false;
         }
     }
     q->items[q->n++] = (struct queued){*notice, 0};
-    return good;
+    return true;
+}
+
+void queue_forget(struct queue *q, uint64_t question) {
+    for (size_t i = q->n; i > 0; i--) {
+        if (q->items[i - 1].notice.question == question) {
+            take_out(q, &q->items[i - 1]);
+        }
+    }
 }
 
 /* One that was not heard of for longest is as good as new. */

@@ -34,8 +34,11 @@ struct queue {
     int64_t n_lost;
 };
 
-/* False when one got lost: this one, or one of a VM that has more in it. */
+/* False when it got lost; one of a VM that has more in it may get lost instead. What can be answered
+ * takes nobody's place, and nobody its. */
 bool queue_add(struct queue *q, const struct notice *notice);
+/* Takes out what asks that question. */
+void queue_forget(struct queue *q, uint64_t question);
 /* Whose turn it is. False when it is nobody's: *wait_ms says when it may be, -1 for never. */
 bool queue_take(struct queue *q, int64_t now, struct queued *ret, int *wait_ms);
 

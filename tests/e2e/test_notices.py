@@ -214,3 +214,352 @@ def test_one_vms_flood_leaves_room_for_another(hooks: Hooks) -> None:
     assert titles.count("Claude [café]") < 60, "a user has but one screen"
     told = hooks.status()
     assert told["lost"] == 0 and told["merged"] > 100
+
+
+# -- answers --
+
+
+DESKTOP = """
+import json, sys, dbus, dbus.mainloop.glib, dbus.service
+from gi.repository import GLib
+
+NAME = "org.freedesktop.Notifications"
+
+class Notifications(dbus.service.Object):
+    last = 0
+    @dbus.service.method(NAME, in_signature="", out_signature="as")
+    def GetCapabilities(self):
+        return sys.argv[2].split()
+    @dbus.service.method(NAME, in_signature="susssasa{sv}i", out_signature="u")
+    def Notify(self, app, replaces, icon, title, body, actions, hints, expire):
+        if not replaces:
+            self.last += 1
+        note({"id": int(replaces) or self.last, "replaces": int(replaces), "title": title, "body": body,
+              "actions": list(actions), "expire": int(expire), "urgency": int(hints["urgency"])})
+        return int(replaces) or self.last
+    @dbus.service.method(NAME, in_signature="u", out_signature="")
+    def CloseNotification(self, id):
+        note({"closed": int(id)})
+    @dbus.service.signal(NAME, signature="us")
+    def ActionInvoked(self, id, key):
+        pass
+    @dbus.service.signal(NAME, signature="uu")
+    def NotificationClosed(self, id, reason):
+        pass
+
+def note(what):
+    with open(sys.argv[1], "a") as f:
+        f.write(json.dumps(what) + "\\n")
+
+def on_line(source, condition):
+    words = sys.stdin.readline().split()
+    if not words:
+        sys.exit()
+    if words[0] == "click":
+        service.ActionInvoked(int(words[1]), words[2])
+    else:
+        service.NotificationClosed(int(words[1]), 2)
+    return True
+
+dbus.mainloop.glib.DBusGMainLoop(set_as_default=True)
+bus = dbus.SessionBus()
+name = sys.argv[3] != "no" and dbus.service.BusName(NAME, bus)
+service = Notifications(bus, "/org/freedesktop/Notifications")
+GLib.io_add_watch(sys.stdin.fileno(), GLib.IO_IN | GLib.IO_HUP, on_line)
+print("ready", flush=True)
+GLib.MainLoop().run()
+"""
+
+
+class Desktop:
+    """A notification service that notes, and does what a user does."""
+
+    def __init__(self, hooks: Hooks, capabilities: str, owns_the_name: bool = True) -> None:
+        self.hooks, self.notes = hooks, hooks.root / f"desktop-{owns_the_name}"
+        self.process = subprocess.Popen(
+            ["/usr/bin/python3", "-c", DESKTOP, str(self.notes), capabilities, "yes" if owns_the_name else "no"],
+            env=hooks.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert self.process.stdout
+        if self.process.stdout.readline() != "ready\n":
+            self.close()
+            pytest.skip("no python3-dbus and python3-gi for a notification service")
+
+    def noted(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.notes.read_text().splitlines()] if self.notes.exists() else []
+
+    def shown(self) -> list[dict[str, Any]]:
+        return [note for note in self.noted() if "title" in note]
+
+    def closed(self) -> list[int]:
+        return [note["closed"] for note in self.noted() if "closed" in note]
+
+    def asks(self, count: int = 1) -> list[dict[str, Any]]:
+        """The notifications with buttons, once there are so many."""
+        return until(lambda: len(found := [n for n in self.shown() if n["actions"]]) >= count and found, "it is asked")
+
+    def tell(self, *words: Any) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(" ".join(map(str, words)) + "\n")
+        self.process.stdin.flush()
+
+    def key(self, note: dict[str, Any], label: str) -> str:
+        return note["actions"][note["actions"].index(label) - 1]
+
+    def click(self, note: dict[str, Any], label: str, request: Request) -> dict[str, Any]:
+        """As a user who means it: a click that comes too soon does not count."""
+        until(lambda: (self.tell("click", note["id"], self.key(note, label)), request.is_over())[1], "it counts")
+        return request.answer()
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe
+            pipe.close()
+
+
+class Request:
+    """Claude, waiting for what its hook answers."""
+
+    def __init__(self, hooks: Hooks, event: dict[str, Any], path: Path | None = None) -> None:
+        self.process = subprocess.Popen(
+            ["curl", "-q", "-s", "-f", "--max-time", "60", "--unix-socket", path or hooks.socket(), "-d", json.dumps(event),
+             "http://localhost/hook"], stdout=subprocess.PIPE)
+        hooks.requests.append(self)     # type: ignore[attr-defined]
+
+    def is_over(self) -> bool:
+        return self.process.poll() is not None
+
+    def answer(self) -> dict[str, Any]:
+        out, _ = self.process.communicate(timeout=60)
+        assert self.process.returncode == 0
+        return json.loads(out)
+
+
+ALLOW = {"hookSpecificOutput": {"hookEventName": "PermissionRequest", "decision": {"behavior": "allow"}}}
+
+
+@contextlib.contextmanager
+def desktop(hooks: Hooks, capabilities: str = "body actions") -> Iterator[Desktop]:
+    if b"sd_bus_call_async" not in Path(hooks.program).read_bytes():
+        pytest.skip("built without libsystemd")
+    if not shutil.which("dbus-daemon"):
+        pytest.skip("no dbus-daemon")
+    hooks.requests = []     # type: ignore[attr-defined]
+    bus = subprocess.Popen(["dbus-daemon", "--session", "--nofork", "--print-address"], stdout=subprocess.PIPE,
+                           text=True, env=hooks.env)
+    assert bus.stdout
+    hooks.env["DBUS_SESSION_BUS_ADDRESS"] = bus.stdout.readline().strip()
+    made = None
+    try:
+        made = Desktop(hooks, capabilities)
+        yield made
+    finally:
+        if made:
+            made.close()
+        for request in hooks.requests:      # type: ignore[attr-defined]
+            request.process.kill()
+            request.process.communicate()
+        bus.kill()
+        bus.wait()
+        bus.stdout.close()
+
+
+def test_a_click_allows(hooks: Hooks) -> None:
+    with desktop(hooks, "body body-markup actions") as d:
+        hooks.start()
+        request = Request(hooks, {**ASKS, "tool_input": {"command": "make <b> && \\\n  rm -rf x"}})
+        note, = d.asks()
+        assert note["title"] == "Claude [café], VM web"
+        assert note["body"] == "Claude asks for permission to use Bash: make &lt;b&gt; &amp;&amp; \\ ⏎ rm -rf x"
+        assert note["actions"][1::2] == ["Allow", "Deny"] and note["expire"] == 0
+        assert not request.is_over(), "Claude waits"
+        assert d.click(note, "Allow", request) == ALLOW
+        until(lambda: d.closed() == [note["id"]], "it is withdrawn")
+        told = hooks.status()
+        assert (told["open"], told["allowed"], told["denied"]) == (0, 1, 0)
+        assert "allowed with a click, in the VM web: " in server_log(hooks)
+
+
+def test_a_click_denies(hooks: Hooks) -> None:
+    with desktop(hooks) as d:
+        hooks.start()
+        request = Request(hooks, ASKS)
+        answer = d.click(d.asks()[0], "Deny", request)
+        assert answer["hookSpecificOutput"]["decision"]["behavior"] == "deny"
+
+
+def test_a_click_reaches_claude_through_its_hook(hooks: Hooks) -> None:
+    """And that waits longer than for the other events, where a person sits in front of Claude."""
+    with desktop(hooks) as d:
+        hooks.start()
+        hook = subprocess.Popen(["/bin/sh", hooks.hook, "PermissionRequest"], stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, env={**hooks.env, "CLAUDE_CODE_SESSION_ATTENDED": "1",
+                                                             "CLAUDE_HOOKS_SOCKET": str(hooks.socket())})
+        assert hook.stdin and hook.stdout
+        hook.stdin.write(json.dumps(ASKS).encode())
+        hook.stdin.close()
+        note, = d.asks()
+        until(lambda: (d.tell("click", note["id"], d.key(note, "Allow")), hook.poll() is not None)[1], "it counts")
+        assert json.loads(hook.stdout.read()) == ALLOW
+        hook.stdout.close()
+
+
+def test_without_a_click_nothing_is_said(hooks: Hooks) -> None:
+    with desktop(hooks) as d:
+        hooks.start()
+        request = Request(hooks, ASKS)
+        note, = d.asks()
+        d.tell("close", note["id"])
+        assert request.answer() == {}
+        request = Request(hooks, ASKS)
+        d.asks(2)
+        assert hooks.run("stop").returncode == 0
+        request.process.communicate(timeout=60)     # an answer without words, or none
+        assert d.closed() == [2]
+
+
+@pytest.mark.parametrize("name, tool", [("PostToolUse", "Bash"), ("PostToolUseFailure", "Bash"), ("Stop", None),
+                                        ("StopFailure", None), ("UserPromptSubmit", None), ("SessionEnd", None),
+                                        ("PermissionDenied", "Bash")])
+def test_a_session_that_goes_on_withdraws_it(hooks: Hooks, name: str, tool: str | None) -> None:
+    settings(hooks, "events: {Stop: no, StopFailure: no}")
+    with desktop(hooks) as d:
+        hooks.start()
+        request = Request(hooks, ASKS)
+        note, = d.asks()
+        for other in ({"hook_event_name": name, "session_id": "t", "tool_name": tool},
+                      {"hook_event_name": "PostToolUse", "session_id": "s", "tool_name": "Read"},
+                      {"hook_event_name": "PreToolUse", "session_id": "s", "tool_name": "Bash"}):
+            hooks.post(other)
+        assert hooks.status()["open"] == 1 and not d.closed()
+        hooks.post({"hook_event_name": name, "session_id": "s", "tool_name": tool})
+        assert request.answer() == {}
+        until(lambda: d.closed() == [note["id"]], "it is withdrawn")
+
+
+def test_who_does_not_wait_any_more_withdraws_it(hooks: Hooks) -> None:
+    with desktop(hooks) as d:
+        hooks.start()
+        request = Request(hooks, ASKS)
+        note, = d.asks()
+        request.process.kill()
+        until(lambda: d.closed() == [note["id"]], "it is withdrawn")
+        assert hooks.status()["open"] == 0
+
+
+def test_buttons_answer_what_they_were_shown_with(hooks: Hooks) -> None:
+    hooks.add_vm("other", "/home/ann/café")
+    with desktop(hooks) as d:
+        hooks.start()
+        paths = until(lambda: len(hooks.sockets()) == 2 and hooks.sockets(), "both have a socket")
+        first = Request(hooks, ASKS, paths[0])
+        d.asks()
+        second = Request(hooks, ASKS, paths[1])
+        one, two = d.asks(2)
+        assert one["id"] != two["id"] and one["replaces"] == two["replaces"] == 0
+        assert {one["title"], two["title"]} == {"Claude [café], VM web", "Claude [café], VM other"}
+        for id_, key in ((one["id"], d.key(two, "Allow")), (two["id"], d.key(one, "Allow")), (one["id"], "default"),
+                         (one["id"], "allow"), (99, d.key(one, "Allow")), (one["id"], d.key(one, "Allow") + "0")):
+            for _ in range(3):
+                d.tell("click", id_, key)
+        # What its session says besides has a notification of its own.
+        hooks.post({**ASKS, "hook_event_name": "Notification", "message": "look"}, paths[0])
+        until(lambda: d.shown()[-1]["body"] == "look", "it is shown")
+        assert d.shown()[-1]["id"] not in (one["id"], two["id"]) and not d.closed()
+        assert not first.is_over() and not second.is_over()
+        assert d.click(two, "Allow", second) == ALLOW
+        assert not first.is_over()
+        assert d.click(one, "Deny", first) != ALLOW
+
+
+def test_only_the_desktop_clicks(hooks: Hooks) -> None:
+    """Anybody on the bus can say that something was clicked."""
+    with desktop(hooks) as d:
+        hooks.start()
+        request = Request(hooks, ASKS)
+        note, = d.asks()
+        liar = Desktop(hooks, "", owns_the_name=False)
+        try:
+            for _ in range(100):
+                liar.tell("click", note["id"], d.key(note, "Allow"))
+            d.tell("close", 12345)
+            hooks.post(STOP | {"session_id": "t"})
+            until(lambda: len(d.shown()) == 2, "the bus has carried all that")
+        finally:
+            liar.close()
+        assert not request.is_over() and hooks.status()["open"] == 1
+        assert d.click(note, "Allow", request) == ALLOW
+
+
+@pytest.mark.parametrize("capabilities", ["body", ""])
+def test_a_desktop_without_buttons_keeps_nobody_waiting(hooks: Hooks, capabilities: str) -> None:
+    with desktop(hooks, capabilities) as d:
+        hooks.start()
+        assert Request(hooks, ASKS).answer() == {}
+        until(lambda: d.shown(), "it is shown")
+        assert d.shown()[0]["actions"] == [] and "make test" in d.shown()[0]["body"]
+
+
+def test_no_desktop_keeps_nobody_waiting(hooks: Hooks) -> None:
+    hooks.requests = []     # type: ignore[attr-defined]
+    hooks.start()
+    assert Request(hooks, ASKS).answer() == {}
+    assert until(lambda: hooks.shown(), "it is shown")[0][1].endswith("Bash: make test")
+
+
+@pytest.mark.parametrize("event, labels", [
+    ({"tool_name": "Bash", "tool_input": {"command": "x" * 1000}}, ["Deny"]),
+    ({"tool_name": "mcp__a__b", "tool_input": {"n": 1}}, ["Allow", "Deny"]),
+    ({"tool_name": "AskUserQuestion", "tool_input": {"questions": []}}, []),
+    ({"tool_name": "ExitPlanMode", "tool_input": {"plan": "all"}}, []),
+    ({"tool_name": "Bash", "tool_input": {"command": ""}, "x": "y" * 70_000}, []),
+    ({"tool_name": "Bash"}, []),
+    ({"tool_input": {"command": "true"}}, []),
+])
+def test_what_can_not_be_seen_is_not_allowed(hooks: Hooks, event: dict[str, Any], labels: list[str]) -> None:
+    with desktop(hooks) as d:
+        hooks.start()
+        request = Request(hooks, {"hook_event_name": "PermissionRequest", "session_id": "s", **event})
+        note = until(lambda: d.shown(), "it is shown")[0]
+        assert note["actions"][1::2] == labels
+        if not labels:
+            assert request.answer() == {}
+
+
+def test_not_without_the_users_will(hooks: Hooks) -> None:
+    settings(hooks, "answer: no\n")
+    with desktop(hooks) as d:
+        hooks.start()
+        assert Request(hooks, ASKS).answer() == {}
+        assert until(lambda: d.shown(), "it is shown")[0]["actions"] == []
+
+
+def test_many_questions_are_limited(hooks: Hooks) -> None:
+    with desktop(hooks) as d:
+        hooks.start()
+        requests = [Request(hooks, {**ASKS, "session_id": f"s{n}"}) for n in range(7)]
+        until(lambda: sum(request.is_over() for request in requests) == 3, "no more than four are open")
+        assert len(d.asks(4)) == 4 and hooks.status()["open"] == 4
+
+
+def test_what_is_asked_is_told_once(hooks: Hooks) -> None:
+    with desktop(hooks) as d:
+        hooks.start()
+        Request(hooks, ASKS)
+        d.asks()
+        hooks.post({"hook_event_name": "Notification", "session_id": "s", "notification_type": "permission_prompt",
+                    "message": "Claude needs your permission"})
+        hooks.post({**STOP, "session_id": "t"})
+        until(lambda: len(d.shown()) > 1, "the next one is shown")
+        assert d.shown()[1]["body"] == "Claude has finished"
+
+
+def test_another_desktop_takes_over(hooks: Hooks) -> None:
+    """Its numbers begin anew; what the one before showed is gone."""
+    with desktop(hooks) as d:
+        hooks.start()
+        request = Request(hooks, ASKS)
+        d.asks()
+        d.process.kill()
+        assert request.answer() == {}

@@ -23,6 +23,11 @@ static bool notice(const char *json, const char *project, struct notice *n) {
     return any;
 }
 
+#define ASKS(tool, input)                                                                          \
+    "{\"hook_event_name\":\"PermissionRequest\",\"tool_name\":\"" tool "\",\"tool_input\":" input  \
+    "}"
+#define PERMISSION "Claude asks for permission to use "
+
 static const struct {
     const char *json;
     const char *body; /* NULL: no notice */
@@ -33,6 +38,14 @@ static const struct {
     {"{\"hook_event_name\":\"StopFailure\"}", "Claude has stopped: unknown error"},
     {"{\"hook_event_name\":\"PermissionRequest\",\"tool_name\":\"Bash\"}",
      "Claude asks for permission to use Bash"},
+    {ASKS("Bash", "{\"description\":\"d\",\"command\":\"a  \\t b\\n c\\u001b[1m\\u202e\"}"),
+     PERMISSION "Bash: a b \xe2\x8f\x8e c?[1m?"},
+    {ASKS("Bash", "{\"command\":\"a\\u00a0\\u200b\\u3164\\u2800\\u00e4\\ud83d\\ude00z\"}"),
+     PERMISSION "Bash: a????\xc3\xa4\xf0\x9f\x98\x80z"},
+    {ASKS("Edit", "{\"old_string\":\"x\",\"file_path\":\"/a/b\"}"), PERMISSION "Edit: /a/b"},
+    {ASKS("mcp__a__b", "{\"n\":1}"), PERMISSION "mcp__a__b: {\"n\":1}"},
+    {ASKS("Bash", "{\"command\":{\"a\":1}}"), PERMISSION "Bash: {\"command\":{\"a\":1}}"},
+    {ASKS("Bash", "[1]"), PERMISSION "Bash"},
     {"{\"hook_event_name\":\"Notification\",\"message\":\"F\\u00fcr dich: <b>&\\n\\tda\"}",
      "F\xc3\xbcr dich: <b>&  da"},
     {"{\"hook_event_name\":\"Notification\",\"message\":{\"a\":1}}",
@@ -102,6 +115,23 @@ START_TEST(long_texts_are_cut) {
 }
 END_TEST
 
+START_TEST(what_is_not_seen_is_not_allowed) {
+    CSB__AUTOFREE char *json = NULL;
+    struct notice n;
+
+    for (int len = 0; len < 400; len++) {
+        free(json);
+        ck_assert_int_ge(asprintf(&json, ASKS("Bash", "{\"command\":\"x%0*dy\"}"), len + 1, 0), 0);
+        ck_assert(notice(json, NULL, &n));
+        ck_assert(n.can_ask);
+        ck_assert_int_eq(n.may_allow, n.body[strlen(n.body) - 1] == 'y');
+    }
+    ck_assert(!n.may_allow);
+    ck_assert(notice(ASKS("AskUserQuestion", "{\"a\":1}"), NULL, &n));
+    ck_assert(!n.can_ask);
+}
+END_TEST
+
 static void check_short(const char *json, size_t string_max, size_t size, const char *wanted) {
     char out[200] = "";
 
@@ -151,6 +181,7 @@ Suite *notice_suite(void) {
     tcase_add_test(tc, sessions_have_their_own_key);
     tcase_add_test(tc, long_texts_are_cut);
     tcase_add_test(tc, text_is_made_safe);
+    tcase_add_test(tc, what_is_not_seen_is_not_allowed);
     tcase_add_test(tc, json_is_shortened);
     return s;
 }

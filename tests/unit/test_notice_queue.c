@@ -107,10 +107,32 @@ START_TEST(a_full_queue_takes_from_who_has_most) {
         ck_assert(add(q, vm, i));
     }
     ck_assert_uint_eq(q->n, QUEUE_MAX);
-    ck_assert(!add(q, "quiet", 1));
+    ck_assert(add(q, "quiet", 1));
     ck_assert_uint_eq(q->n, QUEUE_MAX);
     ck_assert_int_eq(q->n_lost, 1);
     ck_assert_str_eq(q->items[QUEUE_MAX - 1].notice.body, "quiet 1");
+    free(q);
+}
+END_TEST
+
+START_TEST(questions_are_left_alone) {
+    struct queue *q = calloc(1, sizeof(*q));
+    struct notice asks = made("a", 1);
+
+    asks.question = 7;
+    ck_assert(queue_add(q, &asks));
+    asks.question = 8;
+    ck_assert(queue_add(q, &asks));
+    for (int i = 0; i < 100; i++) {
+        ck_assert(add(q, "a", i));
+    }
+    ck_assert_uint_eq(q->n, QUEUE_SHARE);
+    ck_assert_uint_eq(q->items[0].notice.question, 7);
+    ck_assert_uint_eq(q->items[0].more, 0);
+    ck_assert_uint_eq(q->items[1].notice.question, 8);
+    queue_forget(q, 7);
+    ck_assert_uint_eq(q->n, QUEUE_SHARE - 1);
+    ck_assert_uint_eq(q->items[0].notice.question, 8);
     free(q);
 }
 END_TEST
@@ -140,6 +162,7 @@ Suite *notice_queue_suite(void) {
     tcase_add_test(tc, turns_go_round);
     tcase_add_test(tc, a_burst_and_then_one_at_a_time);
     tcase_add_test(tc, a_full_queue_takes_from_who_has_most);
+    tcase_add_test(tc, questions_are_left_alone);
     tcase_add_test(tc, more_vms_than_are_remembered);
     return s;
 }
