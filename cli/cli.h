@@ -4,12 +4,13 @@
 #define CLI_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include <claudesandbox.h>
 
 /* Documented in claude-sandbox(1); else a program's own status. */
-enum { EXIT_USAGE = 2, EXIT_SANDBOX = 125, EXIT_INTERRUPTED = 130 };
+enum { EXIT_USAGE = 2, EXIT_TIMEOUT = 124, EXIT_SANDBOX = 125, EXIT_INTERRUPTED = 130 };
 
 /* The base of new VMs when nothing else is said, and the command that makes it, which is also the
  * name of a program. */
@@ -27,6 +28,8 @@ struct cli_options {
     const char *mem;
     const char *disk;
     const char *ports;
+    const char *wait_for;
+    const char *timeout;
     bool force;
     bool force_mount;
     bool voice;
@@ -58,6 +61,7 @@ struct cli_command {
 extern const struct cli_command cmd_start;
 extern const struct cli_command cmd_shell;
 extern const struct cli_command cmd_status;
+extern const struct cli_command cmd_wait;
 extern const struct cli_command cmd_stop;
 extern const struct cli_command cmd_stop_all;
 extern const struct cli_command cmd_prune;
@@ -108,6 +112,8 @@ void cli_progress_end(void);
 
 /* context.c: contexts as the options ask for them; a signal ends the running call of each. */
 void cli_catch_signals(void);
+/* Whether there was one. */
+bool cli_is_interrupted(void);
 /* NULL when what is wrong was reported, with the exit status for it. */
 csb_ctx *cli_new_context(const struct cli_options *o, bool progress, int *status);
 /* The same for questions that may take so long, and no longer. */
@@ -120,6 +126,9 @@ void cli_free_context(csb_ctx *ctx);
  * exit status in the order of the names, and every failure is reported. */
 int cli_parallel(const struct cli_options *o, const char *const *names, size_t n,
                  int (*fn)(csb_vm *vm, const struct cli_options *o));
+
+/* duration.c: "90", "10m"; -1, or the exit status of a usage error. */
+int cli_parse_duration(const char *option, const char *text, int64_t *ms);
 
 /* ports.c: "8080:80,9090"; -1, or the exit status of a usage error. */
 int cli_parse_ports(const char *text, csb_port *ports, size_t max, size_t *n);

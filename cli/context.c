@@ -11,8 +11,11 @@
 /* Read by the signal handler, so without a lock. */
 static _Atomic(csb_ctx *) contexts[CONTEXTS_MAX];
 
+static volatile sig_atomic_t interrupted;
+
 static void on_signal(int signo) {
     (void)signo;
+    interrupted = 1;
     for (int i = 0; i < CONTEXTS_MAX; i++) {
         csb_ctx *ctx = atomic_load(&contexts[i]);
 
@@ -33,6 +36,10 @@ void cli_catch_signals(void) {
     }
     action.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &action, NULL);
+}
+
+bool cli_is_interrupted(void) {
+    return interrupted;
 }
 
 static void log_line(int level, const char *text, void *userdata) {

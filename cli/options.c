@@ -8,7 +8,7 @@
 #include "cli.h"
 
 const struct cli_command *const cli_commands[] = {
-    &cmd_shell, &cmd_status,  &cmd_stop,   &cmd_stop_all,      &cmd_delete,
+    &cmd_shell, &cmd_status,  &cmd_wait,   &cmd_stop,          &cmd_stop_all, &cmd_delete,
     &cmd_prune, &cmd_rebuild, &cmd_doctor, &cmd_restart_hooks, NULL,
 };
 
@@ -38,6 +38,8 @@ static const struct option options[] = {
     {'p', "ports", "LIST",
      "ports of the VM to reach from here: HOST:GUEST or both alike, by commas", AT(ports)},
     {0, "engine", "NAME", "lima or qemu (default: what works here)", AT(engine)},
+    {0, "for", "WHAT", "wait: idle (default), input or exit", AT(wait_for)},
+    {0, "timeout", "TIME", "wait: for so long at most: 90, 90s, 10m or 2h", AT(timeout)},
     {'f', "force", NULL, "stop: pull the plug; delete: don't ask", AT(force)},
     {0, "force-mount", NULL, "let DIR be your home directory", AT(force_mount)},
     {0, "share-login", NULL, "log Claude in the VM in as Claude on this host is", AT(share_login)},

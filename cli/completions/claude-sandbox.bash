@@ -29,6 +29,7 @@ _claude_sandbox_complete_value() {
         VM) _claude_sandbox_reply -W "$("$1" __complete vms 2> /dev/null)" -- "$3" ;;
         NAME) _claude_sandbox_reply -W $'lima\nqemu' -- "$3" ;;
         MODE) _claude_sandbox_reply -W $'rw\nro' -- "$3" ;;
+        WHAT) _claude_sandbox_reply -W $'idle\ninput\nexit' -- "$3" ;;
     esac
 }
 
@@ -69,7 +70,7 @@ _claude_sandbox() {
         _claude_sandbox_reply -W "$("$program" __complete commands 2> /dev/null | cut -f 1)" -- "$cur"
     else
         case $command in
-            stop | delete | prune | rebuild-tools-vm) _claude_sandbox_complete_value "$program" VM "$cur" ;;
+            stop | delete | prune | rebuild-tools-vm | wait) _claude_sandbox_complete_value "$program" VM "$cur" ;;
         esac
     fi
 }

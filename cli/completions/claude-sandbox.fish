@@ -29,7 +29,7 @@ function __claude_sandbox_needs_command
 end
 
 function __claude_sandbox_takes_vms
-    contains -- (__claude_sandbox_command) stop delete prune rebuild-tools-vm
+    contains -- (__claude_sandbox_command) stop delete prune rebuild-tools-vm wait
 end
 
 function __claude_sandbox_is_ours
@@ -60,6 +60,8 @@ function __claude_sandbox_load
                 complete $spec -x -a 'lima qemu'
             case MODE
                 complete $spec -x -a 'rw ro'
+            case WHAT
+                complete $spec -x -a 'idle input exit'
             case '*'
                 complete $spec -x
         end
