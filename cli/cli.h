@@ -28,6 +28,8 @@ struct cli_options {
     const char *mem;
     const char *disk;
     const char *ports;
+    const char *vm;
+    const char *lines;
     const char *wait_for;
     const char *timeout;
     bool force;
@@ -61,6 +63,7 @@ struct cli_command {
 extern const struct cli_command cmd_start;
 extern const struct cli_command cmd_shell;
 extern const struct cli_command cmd_status;
+extern const struct cli_command cmd_events;
 extern const struct cli_command cmd_wait;
 extern const struct cli_command cmd_stop;
 extern const struct cli_command cmd_stop_all;

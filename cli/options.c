@@ -8,8 +8,8 @@
 #include "cli.h"
 
 const struct cli_command *const cli_commands[] = {
-    &cmd_shell, &cmd_status,  &cmd_wait,   &cmd_stop,          &cmd_stop_all, &cmd_delete,
-    &cmd_prune, &cmd_rebuild, &cmd_doctor, &cmd_restart_hooks, NULL,
+    &cmd_shell,  &cmd_status, &cmd_events,  &cmd_wait,   &cmd_stop,          &cmd_stop_all,
+    &cmd_delete, &cmd_prune,  &cmd_rebuild, &cmd_doctor, &cmd_restart_hooks, NULL,
 };
 
 struct option {
@@ -38,6 +38,8 @@ static const struct option options[] = {
     {'p', "ports", "LIST",
      "ports of the VM to reach from here: HOST:GUEST or both alike, by commas", AT(ports)},
     {0, "engine", "NAME", "lima or qemu (default: what works here)", AT(engine)},
+    {0, "vm", "VM", "events: only of this VM", AT(vm)},
+    {'n', "lines", "N", "events: so many of the last ones (default: 20)", AT(lines)},
     {0, "for", "WHAT", "wait: idle (default), input or exit", AT(wait_for)},
     {0, "timeout", "TIME", "wait: for so long at most: 90, 90s, 10m or 2h", AT(timeout)},
     {'f', "force", NULL, "stop: pull the plug; delete: don't ask", AT(force)},
@@ -46,7 +48,7 @@ static const struct option options[] = {
     {0, "voice", NULL, "lend the VM the microphone, while it records", AT(voice)},
     {0, "dry-run", NULL, "prune: only say what would be deleted", AT(dry_run)},
     {0, "leftovers", NULL, "prune: no VMs, only what belongs to none", AT(leftovers)},
-    {0, "json", NULL, "status, doctor: as JSON", AT(json)},
+    {0, "json", NULL, "status, doctor, events: as JSON", AT(json)},
     {'y', "yes", NULL, "don't ask", AT(yes)},
     {0, "no-tmux", NULL, "start: neither make nor rename anything in tmux", AT(no_tmux)},
     {'q', "quiet", NULL, "no progress", AT(quiet)},

@@ -11,6 +11,7 @@ const struct cli_command cmd_start = {
 const struct cli_command cmd_shell = {
     .name = "shell", .arguments = "", .summary = "", .takes_rest = true};
 const struct cli_command cmd_status = {.name = "status", .arguments = "", .summary = ""};
+const struct cli_command cmd_events = {.name = "events", .arguments = "", .summary = ""};
 const struct cli_command cmd_wait = {
     .name = "wait", .arguments = "", .summary = "", .takes_names = true};
 const struct cli_command cmd_stop = {
