@@ -60,7 +60,10 @@ static const char settings_part[] =
 
 void csb__setup_script(struct csb__strbuf *out, const struct csb__engine *engine,
                        const struct csb__spec *spec) {
-    csb__strbuf_puts(out, "set -u\n"
+    /* In braces, for the shell has to have read all of it before a command in it reads from the same
+     * place. */
+    csb__strbuf_puts(out, "{\n"
+                          "set -u\n"
                           "bind() {\n"
                           "    if ! mountpoint -q \"$2\"; then\n"
                           "        sudo mkdir -p \"$2\" && sudo mount --bind \"$1\" \"$2\"\n"
@@ -76,7 +79,8 @@ void csb__setup_script(struct csb__strbuf *out, const struct csb__engine *engine
     csb__strbuf_puts(out, "fi\n");
     csb__strbuf_puts(out, managed_part);
     csb__wiring_script(out);
-    csb__strbuf_puts(out, "printf '%s\\n' '--- mountinfo ---'\ncat /proc/self/mountinfo\n");
+    csb__strbuf_puts(out, "printf '%s\\n' '--- mountinfo ---'\ncat /proc/self/mountinfo\n"
+                          "} </dev/null\n");
 }
 
 /* The engine said that sshd can be expected to answer, not that it does. */
