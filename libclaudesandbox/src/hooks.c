@@ -1,31 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 #include <claudesandbox/hooks.h>
 
-#include <string.h>
-
 #include "context.h"
 #include "core/options.h"
-#include "core/path.h"
-#include "core/strbuf.h"
-#include "hooks/server.h"
-#include "store.h"
+#include "core/posix.h"
+#include "hooks_kind.h"
 
 #define BODY_MAX ((size_t)8 << 20)
 #define RATE_MAX 1000000
-/* Of one dispatch; then the caller's own loop has its turn. */
-#define ROUNDS_MAX 256
+/* Somebody who has the server's place but takes no subscribers is about to begin, or to end. */
+#define OPEN_MS 1000
+/* So long a server may take to start again. */
+#define RETURN_MS 3000
+#define RETRY_MS 20
 
-struct csb_hooks {
-    csb_ctx *ctx;
-    struct csb__loop loop;
-    struct csb__server server;
-    int lock_fd;
-    csb_hook_fn fn;
-    void *userdata;
-};
-
-static int load_limits(const csb_hooks_options *opts, struct csb__limits *limits, csb_error **err) {
+static int load_options(csb_hooks *h, const csb_hooks_options *opts, csb_error **err) {
     csb_hooks_options o = CSB_HOOKS_OPTIONS_INIT;
+    struct csb__limits *limits = &h->limits;
     int rc = csb__options_load(&o, sizeof(o), opts, err);
 
     if (rc != 0) {
@@ -44,68 +35,75 @@ static int load_limits(const csb_hooks_options *opts, struct csb__limits *limits
     limits->rate = o.rate ? o.rate : limits->rate;
     limits->burst = 5 * limits->rate;
     limits->request_ms = o.request_timeout_ms ? o.request_timeout_ms : limits->request_ms;
+    h->watches = (o.flags & CSB_HOOKS_WATCH) != 0;
     return 0;
 }
 
-/* The VMs that there are now. */
-static int update_vms(csb_hooks *h, csb_error **err) {
-    struct csb__record *records = NULL;
-    struct csb__vm_seen *vms;
-    size_t n = 0;
-    int rc = csb__store_list(&h->ctx->env, &records, &n, err);
+/* EBUSY when there is a server that does not take us. */
+static int try_both(csb_hooks *h, csb_error **err) {
+    CSB__AUTOERROR csb_error *e = NULL;
+    int rc = h->watches ? CSB_EBUSY : csb__hooks_serve(h, &e);
 
-    if (rc != 0) {
-        return rc;
+    if (rc == CSB_EBUSY) {
+        csb_error_free(CSB__STEAL(e));
+        rc = csb__hooks_subscribe(h, &e);
     }
-    vms = calloc(n + 1, sizeof(*vms));
-    for (size_t i = 0; vms && i < n; i++) {
-        vms[i].name = records[i].spec.name;
-        vms[i].project_dir = records[i].spec.project_dir;
+    if (rc == CSB_ENOTFOUND && (!h->watches || csb__hooks_is_locked(&h->ctx->env))) {
+        return csb__hooks_fail_busy(err);
     }
-    rc = vms ? csb__server_set_vms(&h->server, vms, n, err) : csb__fail_nomem(err);
-    free(vms);
-    csb__store_list_free(records, n);
+    csb__error_propagate(err, CSB__STEAL(e));
     return rc;
 }
 
-static int open_server(csb_hooks *h, const struct csb__limits *limits, csb_error **err) {
-    struct csb__env *env = &h->ctx->env;
-    CSB__AUTOFREE char *vms = csb__path_join(env->state_dir, "vms");
-    int rc = vms ? csb__mkdirs(vms, err) : csb__fail_nomem(err);
+/* Does one of the two, and again as long as it can't be done, for so long. */
+static int insist(csb_hooks *h, int (*try)(csb_hooks *h, csb_error **err), int passing, int ms,
+                  csb_error **err) {
+    int64_t end = csb__now_ms() + ms;
 
-    if (rc == 0) {
-        rc = csb__loop_open(&h->loop, env, err);
+    for (;;) {
+        CSB__AUTOERROR csb_error *e = NULL;
+        int rc = try(h, &e);
+
+        if (rc == passing && csb__now_ms() < end) {
+            rc = csb__env_wait(&h->ctx->env, RETRY_MS, "waiting for hooks", err);
+            if (rc == 0) {
+                continue;
+            }
+            return rc;
+        }
+        csb__error_propagate(err, CSB__STEAL(e));
+        return rc;
     }
-    if (rc == 0) {
-        rc = csb__hooks_lock(env, &h->lock_fd, err);
-    }
-    if (rc == 0) {
-        rc = csb__server_open(&h->server, env, &h->loop, limits, vms, err);
-    }
-    /* After the watch began, so that none is missed in between. */
-    return rc == 0 ? update_vms(h, err) : rc;
+}
+
+static int find_place(csb_hooks *h, csb_error **err) {
+    return insist(h, try_both, CSB_EBUSY, OPEN_MS, err);
 }
 
 int csb_hooks_open(csb_ctx *ctx, const csb_hooks_options *opts, csb_hook_fn fn, void *userdata,
                    csb_hooks **ret, csb_error **err) {
-    struct csb__limits limits = CSB__LIMITS_INIT;
-    int rc = load_limits(opts, &limits, err);
-    csb_hooks *h;
+    csb_hooks *h = calloc(1, sizeof(*h));
+    int rc;
 
-    if (rc != 0) {
-        return rc;
-    }
-    h = calloc(1, sizeof(*h));
     if (!h) {
         return csb__fail_nomem(err);
     }
-    h->ctx = ctx;
-    h->fn = fn;
-    h->userdata = userdata;
-    h->lock_fd = -1;
-    h->loop = (struct csb__loop)CSB__LOOP_INIT;
-    csb__env_begin(&ctx->env, -1);
-    rc = open_server(h, &limits, err);
+    *h = (csb_hooks){.ctx = ctx,
+                     .fn = fn,
+                     .userdata = userdata,
+                     .limits = CSB__LIMITS_INIT,
+                     .loop = CSB__LOOP_INIT,
+                     .server = CSB__SERVER_INIT,
+                     .subscriber = CSB__SUBSCRIBER_INIT,
+                     .lock_fd = -1};
+    rc = load_options(h, opts, err);
+    if (rc == 0) {
+        csb__env_begin(&ctx->env, -1);
+        rc = csb__loop_open(&h->loop, &ctx->env, err);
+    }
+    if (rc == 0) {
+        rc = find_place(h, err);
+    }
     if (rc != 0) {
         csb_hooks_close(h);
         return rc;
@@ -118,49 +116,11 @@ int csb_hooks_fd(const csb_hooks *hooks) {
     return hooks->loop.poller.fd;
 }
 
-/* One event of each VM that has any. */
-static int deliver_round(csb_hooks *h, csb_error **err) {
-    for (size_t n = h->server.queue.n_lines; n > 0; n--) {
-        int rc = 0;
-
-        if (csb__server_deliver(&h->server, h->fn, h->userdata, &rc) && rc != 0) {
-            return csb__fail(err, CSB_EUSER, "stopped by the callback");
-        }
-    }
-    return 0;
-}
-
-static int io(csb_hooks *h, int timeout_ms, csb_error **err) {
-    int rc;
-
+int csb_hooks_dispatch(csb_hooks *hooks, int timeout_ms, csb_error **err) {
     /* The context's time limit is for operations; how long to listen is said by the caller. The
      * callback may have had an operation of its own. */
-    h->ctx->env.deadline = -1;
-    rc = csb__server_io(&h->server, timeout_ms, err);
-    if (rc == 0) {
-        rc = csb__env_check(&h->ctx->env, "waiting for hooks", err);
-    }
-    if (rc == 0 && h->server.directory_changed) {
-        h->server.directory_changed = false;
-        rc = update_vms(h, err);
-    }
-    return rc;
-}
-
-int csb_hooks_dispatch(csb_hooks *hooks, int timeout_ms, csb_error **err) {
-    int rc = io(hooks, timeout_ms, err);
-
-    for (int i = 0; rc == 0 && i < ROUNDS_MAX && hooks->server.queue.n_lines > 0; i++) {
-        rc = deliver_round(hooks, err);
-        if (rc == 0) {
-            /* Others may have come meanwhile, and are not to wait for the first one's line. */
-            rc = io(hooks, 0, err);
-        }
-    }
-    if (hooks->server.queue.n_lines > 0) {
-        csb__loop_wakeup(&hooks->loop);
-    }
-    return rc;
+    hooks->ctx->env.deadline = -1;
+    return hooks->kind->dispatch(hooks, timeout_ms, err);
 }
 
 int csb_hooks_wakeup(csb_hooks *hooks) {
@@ -168,13 +128,34 @@ int csb_hooks_wakeup(csb_hooks *hooks) {
     return 0;
 }
 
+static void leave_place(csb_hooks *h) {
+    if (h->kind) {
+        h->kind->close(h);
+        h->kind = NULL;
+    }
+}
+
 void csb_hooks_close(csb_hooks *hooks) {
     if (hooks) {
-        csb__server_close(&hooks->server);
+        leave_place(hooks);
         csb__loop_close(&hooks->loop);
-        csb__cleanup_close(&hooks->lock_fd);
         free(hooks);
     }
+}
+
+/* The server has ended. Mostly another one follows, whose place is not to be taken from it. */
+static int come_back(csb_hooks *h, csb_error **err) {
+    CSB__AUTOERROR csb_error *e = NULL;
+    int rc;
+
+    leave_place(h);
+    h->ctx->env.deadline = -1;
+    rc = insist(h, csb__hooks_subscribe, CSB_ENOTFOUND, RETURN_MS, &e);
+    if (rc == CSB_ENOTFOUND && !h->watches) {
+        return find_place(h, err);
+    }
+    csb__error_propagate(err, CSB__STEAL(e));
+    return rc;
 }
 
 int csb_hooks_listen(csb_ctx *ctx, const csb_hooks_options *opts, csb_hook_fn fn, void *userdata,
@@ -183,7 +164,14 @@ int csb_hooks_listen(csb_ctx *ctx, const csb_hooks_options *opts, csb_hook_fn fn
     int rc = csb_hooks_open(ctx, opts, fn, userdata, &hooks, err);
 
     while (rc == 0) {
-        rc = csb_hooks_dispatch(hooks, -1, err);
+        CSB__AUTOERROR csb_error *e = NULL;
+
+        rc = csb_hooks_dispatch(hooks, -1, &e);
+        if (rc == CSB_ENOTFOUND) {
+            rc = come_back(hooks, err);
+        } else {
+            csb__error_propagate(err, CSB__STEAL(e));
+        }
     }
     csb_hooks_close(hooks);
     return rc;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -28,16 +29,24 @@ int world_on_event(const csb_event *event, csb_reply *reply, void *userdata) {
     size_t len = strlen(w->heard);
 
     ck_assert_pstr_eq(csb_event_project_dir(event), w->project);
+    w->n_heard++;
+    w->lost += csb_event_lost(event);
     snprintf(w->heard + len, sizeof(w->heard) - len, "%s:%s ", csb_event_vm(event),
              csb_event_name(event));
+    if (w->allow) {
+        w->reply_rc = csb_reply_allow(reply, NULL);
+    }
     if (w->deny) {
-        ck_assert_int_eq(csb_reply_deny(reply, "no", NULL), 0);
+        w->reply_rc = csb_reply_deny(reply, "no", NULL);
+    }
+    if (w->tell) {
+        w->reply_rc = csb_reply_context(reply, w->tell, NULL);
     }
     if (w->hold) {
         w->hold_rc = csb_reply_hold(reply, &w->held[w->n_held], NULL);
         w->n_held += w->hold_rc == 0;
     }
-    return w->stop_with;
+    return w->n_heard >= w->stop_after ? w->stop_with : 0;
 }
 
 void world_add_vm(struct world *w, const char *name) {
@@ -52,13 +61,23 @@ void world_open(struct world *w, const csb_hooks_options *options) {
     ck_assert_int_eq(csb_hooks_open(&w->ctx, options, world_on_event, w, &w->hooks, NULL), 0);
 }
 
-void world_make(struct world *w) {
+static void make(struct world *w) {
     *w = (struct world){0};
     test_env(&w->ctx.env);
     w->ctx.env.log = log_line;
     w->ctx.env.log_userdata = w;
+}
+
+void world_make(struct world *w) {
+    make(w);
     world_add_vm(w, "one");
     world_add_vm(w, "two");
+}
+
+void world_make_other(struct world *w, const struct world *first) {
+    make(w);
+    free(w->ctx.env.state_dir);
+    w->ctx.env.state_dir = strdup(first->ctx.env.state_dir);
 }
 
 void world_end(struct world *w) {
@@ -84,6 +103,9 @@ int world_client(struct world *w, const char *vm) {
 
 void world_dispatch(struct world *w, int timeout_ms) {
     ck_assert_int_eq(csb_hooks_dispatch(w->hooks, timeout_ms, NULL), 0);
+    for (int i = 0; i < WORLD_OTHERS_MAX && w->others[i]; i++) {
+        ck_assert_int_eq(csb_hooks_dispatch(w->others[i]->hooks, 0, NULL), 0);
+    }
 }
 
 void world_say(struct world *w, int fd, const char *bytes, size_t len) {

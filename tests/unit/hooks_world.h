@@ -10,23 +10,33 @@
 #include "support.h"
 
 #define WORLD_HELD_MAX 20
+#define WORLD_OTHERS_MAX 4
 
 struct world {
     csb_ctx ctx;
     csb_hooks *hooks;
     char heard[4096]; /* "vm:Event " of each */
+    int n_heard;
+    uint64_t lost;
     const char *project;
-    int stop_with; /* what the callback returns */
+    int stop_with;  /* what the callback returns, */
+    int stop_after; /* once it has heard so many */
+    bool allow;
     bool deny;
+    const char *tell; /* a context; NULL: none */
+    int reply_rc;     /* of the last of these */
     bool hold;
     int hold_rc; /* of the last one */
     csb_reply *held[WORLD_HELD_MAX];
     int n_held;
     char logged[1024];
+    struct world *others[WORLD_OTHERS_MAX]; /* which dispatch when this one does */
 };
 
 /* With VMs "one" and "two"; nobody listens yet. */
 void world_make(struct world *w);
+/* Another listener for the VMs of that one. */
+void world_make_other(struct world *w, const struct world *first);
 void world_end(struct world *w);
 #define AUTOWORLD CSB__CLEANUP(world_end) struct world
 

@@ -67,22 +67,6 @@ START_TEST(only_this_user_gets_in) {
 }
 END_TEST
 
-START_TEST(there_is_one_listener) {
-    CSB__AUTOERROR csb_error *e = NULL;
-    csb_hooks *second = NULL;
-    AUTOWORLD w;
-
-    world_make(&w);
-    world_open(&w, NULL);
-    ck_assert_int_eq(csb_hooks_open(&w.ctx, NULL, world_on_event, &w, &second, &e), CSB_EBUSY);
-    test_check_error(e, CSB_EBUSY, "another program listens");
-    ck_assert_int_eq(world_ask(&w, "one", STOP, NULL), 200);
-    csb_hooks_close(w.hooks);
-    world_open(&w, NULL);
-    ck_assert_int_eq(world_ask(&w, "one", STOP, NULL), 200);
-}
-END_TEST
-
 static void leave_stale_socket(const char *path) {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
     CSB__AUTOCLOSE int fd = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -114,6 +98,22 @@ START_TEST(what_is_in_the_way_goes_only_if_it_is_a_dead_socket) {
     csb_hooks_close(w.hooks);
     w.hooks = NULL;
     ck_assert(test_exists(file));
+}
+END_TEST
+
+START_TEST(sockets_of_deleted_vms_go) {
+    CSB__AUTOFREE char *stale = NULL;
+    CSB__AUTOFREE char *dir = NULL;
+    AUTOWORLD w;
+
+    world_make(&w);
+    dir = csb__hooks_dir(&w.ctx.env);
+    ck_assert_int_eq(csb__mkdirs(dir, NULL), 0);
+    stale = world_socket(&w, "deleted");
+    leave_stale_socket(stale);
+    world_open(&w, NULL);
+    ck_assert(!test_exists(stale));
+    ck_assert_int_eq(world_ask(&w, "one", STOP, NULL), 200);
 }
 END_TEST
 
@@ -448,7 +448,7 @@ Suite *hooks_suite(void) {
     tcase_add_test(tc, events_come_from_the_socket_they_came_on);
     tcase_add_test(tc, the_callback_answers);
     tcase_add_test(tc, only_this_user_gets_in);
-    tcase_add_test(tc, there_is_one_listener);
+    tcase_add_test(tc, sockets_of_deleted_vms_go);
     tcase_add_test(tc, what_is_in_the_way_goes_only_if_it_is_a_dead_socket);
     tcase_add_test(tc, vms_come_and_go);
     tcase_add_test(tc, a_silent_client_is_in_nobodys_way);

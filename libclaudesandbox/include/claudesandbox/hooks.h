@@ -16,8 +16,13 @@ CSB_BEGIN_DECLS
  * show or to log, with its control characters removed, and nothing to evaluate or to open.
  */
 
-/* Whoever listens. The first of a state directory is its server, who has the machines' sockets; all
- * others subscribe to him. Both hear the same events and can answer. */
+/*
+ * Whoever listens. The first one for a state directory is the server, who has the machines' sockets:
+ * mostly claude-hooks-server. All others, 32 at most, subscribe to it: they hear the same events in
+ * the same order and may answer as well. The server waits 3 seconds for a subscriber's answer; one who
+ * missed that is not waited for until it has dealt with all events up to the newest. For one that is
+ * too slow 4096 events are kept, or 16 MiB of them; then it loses its oldest.
+ */
 typedef struct csb_hooks csb_hooks;
 
 /* Something that Claude reports. Lives until the callback returns. */
@@ -53,15 +58,17 @@ typedef struct csb_hooks_options {
 
 /*
  * Listens for the events of all machines of the context's state directory, those that are made
- * later too. Machines need not run, and running ones are heard at once, whoever started them.
+ * later too. Machines need not run, and running ones are heard at once, whoever started them. Where
+ * somebody listens already, this subscribes to what it hears.
  *
  * ctx: must outlive the handle, and is used by its calls.
- * opts: NULL for all defaults.
+ * opts: NULL for all defaults. A subscriber needs none of them but the flags.
  * fn: called for each event, with userdata.
  * ret: who listens; free it with csb_hooks_close().
  *
- * Errors: CSB_EBUSY (somebody listens already), CSB_EINVAL, CSB_ESYSTEM, CSB_ENOMEM.
- * Does not block.  Since: 0.1
+ * Errors: CSB_ENOTFOUND (CSB_HOOKS_WATCH, and nobody listens), CSB_EBUSY (somebody does, and takes no
+ * subscribers), CSB_EINVAL, CSB_ESYSTEM, CSB_ENOMEM.
+ * Blocks for a second at most, while another one begins or ends; mostly not at all.  Since: 0.1
  */
 CSB_API int csb_hooks_open(csb_ctx *ctx, const csb_hooks_options *opts, csb_hook_fn fn,
                            void *userdata, csb_hooks **ret, csb_error **err);
@@ -77,7 +84,9 @@ CSB_API int csb_hooks_fd(const csb_hooks *hooks);
  * timeout_ms: how long to wait for something to do; 0: not at all, -1: as long as it takes.
  *
  * Errors: CSB_EUSER (the callback wanted it to end), CSB_ECANCELED (csb_ctx_cancel()), CSB_ESYSTEM,
- * CSB_ENOMEM. It can be called again after each of them.
+ * CSB_ENOMEM. It can be called again after each of them. A subscriber's also, and for good:
+ * CSB_ENOTFOUND (the server has ended), CSB_EBUSY (it takes no more subscribers, or is of another
+ * version), CSB_EPROTOCOL. csb_hooks_close() and csb_hooks_open() begin anew.
  * Blocks for timeout_ms, and as long as the callback does.  Since: 0.1
  */
 CSB_API int csb_hooks_dispatch(csb_hooks *hooks, int timeout_ms, csb_error **err);
@@ -92,7 +101,9 @@ CSB_API void csb_hooks_close(csb_hooks *hooks);
 
 /*
  * Listens, and calls the callback until it returns something other than 0, or csb_ctx_cancel() is
- * called: csb_hooks_open(), csb_hooks_dispatch() again and again, csb_hooks_close().
+ * called: csb_hooks_open(), csb_hooks_dispatch() again and again, csb_hooks_close(). When the server
+ * ends, this subscribes to the one that follows within 3 seconds; else it takes its place, or with
+ * CSB_HOOKS_WATCH ends.
  *
  * opts, fn, userdata: as for csb_hooks_open().
  *
@@ -150,7 +161,8 @@ CSB_API const char *csb_event_json(const csb_event *event, size_t *len);
  *
  * Of allow, deny, ask and block the last one counts.
  *
- * Errors: CSB_ENOTSUP (the event takes no such answer), CSB_EINVAL (no UTF-8), CSB_ENOMEM.
+ * Errors: CSB_ENOTSUP (the event takes no such answer), CSB_EINVAL (no UTF-8, or more than 1 MiB),
+ * CSB_ENOMEM.
  * Does not block.  Since: 0.1
  */
 CSB_API int csb_reply_allow(csb_reply *reply, csb_error **err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "hooks/endpoint.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,6 +20,18 @@ char *csb__hooks_dir(const struct csb__env *env) {
     return csb__path_join(env->state_dir, "run/hooks");
 }
 
+/* Takes the path over. */
+static int check_path(char *path, char **ret, csb_error **err) {
+    if (!csb__unix_path_fits(path)) {
+        csb__fail(err, CSB_EINVAL, "%s is too long a path for a socket", path);
+        csb__error_set_hint(err, "set CLAUDE_SANDBOX_HOME to a shorter path");
+        free(path);
+        return CSB_EINVAL;
+    }
+    *ret = path;
+    return 0;
+}
+
 int csb__hooks_socket_path(const struct csb__env *env, const char *vm, char **ret,
                            csb_error **err) {
     char *path = NULL;
@@ -28,14 +41,13 @@ int csb__hooks_socket_path(const struct csb__env *env, const char *vm, char **re
     if (asprintf(&path, "%s/run/hooks/%s.sock", env->state_dir, digits) < 0) {
         return csb__fail_nomem(err);
     }
-    if (!csb__unix_path_fits(path)) {
-        csb__fail(err, CSB_EINVAL, "%s is too long a path for a socket", path);
-        csb__error_set_hint(err, "set CLAUDE_SANDBOX_HOME to a shorter path");
-        free(path);
-        return CSB_EINVAL;
-    }
-    *ret = path;
-    return 0;
+    return check_path(path, ret, err);
+}
+
+int csb__hooks_relay_path(const struct csb__env *env, char **ret, csb_error **err) {
+    char *path = csb__path_join(env->state_dir, "run/hooks/subscribe");
+
+    return path ? check_path(path, ret, err) : csb__fail_nomem(err);
 }
 
 /* Ours, and closed to others, also when somebody made it otherwise. */
@@ -58,6 +70,13 @@ static int make_private(const char *dir, csb_error **err) {
     return 0;
 }
 
+int csb__hooks_fail_busy(csb_error **err) {
+    csb__fail(err, CSB_EBUSY,
+              "another program listens for the hooks of these VMs and takes no subscribers");
+    csb__error_set_hint(err, "claude-hooks-server restart");
+    return CSB_EBUSY;
+}
+
 int csb__hooks_lock(struct csb__env *env, int *ret_fd, csb_error **err) {
     CSB__AUTOFREE char *dir = csb__hooks_dir(env);
     CSB__AUTOFREE char *path = dir ? csb__path_join(dir, "lock") : NULL;
@@ -75,9 +94,7 @@ int csb__hooks_lock(struct csb__env *env, int *ret_fd, csb_error **err) {
         if (errno != EWOULDBLOCK) {
             return csb__fail_errno(err, errno, "can't lock %s", path);
         }
-        csb__fail(err, CSB_EBUSY, "another program listens for the hooks of these VMs");
-        csb__error_set_hint(err, "claude-hooks-server stop");
-        return CSB_EBUSY;
+        return csb__hooks_fail_busy(err);
     }
     *ret_fd = fd;
     fd = -1;
@@ -103,6 +120,35 @@ static int clear_place(const char *path, csb_error **err) {
         return csb__fail_errno(err, errno, "can't remove %s", path);
     }
     return 0;
+}
+
+bool csb__hooks_is_locked(const struct csb__env *env) {
+    CSB__AUTOFREE char *dir = csb__hooks_dir(env);
+    CSB__AUTOFREE char *path = dir ? csb__path_join(dir, "lock") : NULL;
+    CSB__AUTOCLOSE int fd = path ? csb__open(path, O_RDWR | O_NOFOLLOW, 0) : -1;
+
+    return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
+void csb__hooks_sweep(const struct csb__env *env) {
+    CSB__AUTOFREE char *dir_path = csb__hooks_dir(env);
+    DIR *dir = dir_path ? opendir(dir_path) : NULL;
+    const struct dirent *entry;
+
+    while (dir && (entry = readdir(dir))) {
+        size_t len = strlen(entry->d_name);
+        CSB__AUTOFREE char *path = NULL;
+
+        if (len == 13 && strcmp(entry->d_name + 8, ".sock") == 0) {
+            path = csb__path_join(dir_path, entry->d_name);
+        }
+        if (path) {
+            (void)clear_place(path, NULL);
+        }
+    }
+    if (dir) {
+        closedir(dir);
+    }
 }
 
 static int bind_and_listen(struct csb__endpoint *e, csb_error **err) {

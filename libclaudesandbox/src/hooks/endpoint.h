@@ -13,6 +13,9 @@ char *csb__hooks_dir(const struct csb__env *env);
  * for a socket. */
 int csb__hooks_socket_path(const struct csb__env *env, const char *vm, char **ret, csb_error **err);
 
+/* The subscribers' socket, to be freed. */
+int csb__hooks_relay_path(const struct csb__env *env, char **ret, csb_error **err);
+
 struct csb__endpoint {
     char *path;
     int fd; /* -1: not open */
@@ -28,6 +31,14 @@ struct csb__endpoint {
  * EBUSY when another has. The lock goes with the fd.
  */
 int csb__hooks_lock(struct csb__env *env, int *ret_fd, csb_error **err);
+
+/* EBUSY: somebody has it, and can't be reached either. */
+int csb__hooks_fail_busy(csb_error **err);
+/* Whether anybody has it. */
+bool csb__hooks_is_locked(const struct csb__env *env);
+/* Removes the sockets of VMs that are no more, which a killed server has left. With the lock, and before
+ * one is made. */
+void csb__hooks_sweep(const struct csb__env *env);
 
 /* Listens at the path, which it takes over in either case. A socket of ours that nobody serves is
  * replaced; EEXISTS for anything else. To be called with the lock. */

@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+/* All of it is to fit into one message to the server. */
+#define TEXT_MAX ((size_t)1 << 20)
+
 /* Which answers an event takes. */
 enum { TAKES_PERMISSION = 1, TAKES_ASK = 2, TAKES_BLOCK = 4, TAKES_CONTEXT = 8, TAKES_INPUT = 16 };
 
@@ -57,8 +60,12 @@ static int check(const csb_reply *reply, unsigned wanted, const char *what, csb_
 
 /* Replaces one of the reply's texts; text may be NULL. */
 static int set_text(json_t **place, const char *text, csb_error **err) {
-    json_t *json = text ? json_string(text) : NULL;
+    json_t *json;
 
+    if (text && strlen(text) > TEXT_MAX) {
+        return csb__fail(err, CSB_EINVAL, "a text of more than 1 MiB");
+    }
+    json = text ? json_string(text) : NULL;
     if (text && !json) {
         /* jansson says no more than NULL, and memory is seldom the reason. */
         return csb__fail(err, CSB_EINVAL, "a text that is not UTF-8");

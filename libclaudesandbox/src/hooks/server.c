@@ -11,9 +11,15 @@
 /* Of one VM, before the others are looked at. */
 #define ACCEPTS_MAX 16
 
+static void arm_at(struct csb__server *s, int64_t now_ms, int64_t when_ms) {
+    int64_t ms = when_ms > now_ms ? when_ms - now_ms : 1;
+
+    s->armed = csb__poller_arm(&s->loop->poller, (int)ms, &s->timer_watch) == 0;
+}
+
 void csb__server_arm(struct csb__server *s) {
     if (!s->armed) {
-        s->armed = csb__poller_arm(&s->loop->poller, TICK_MS, &s->timer_watch) == 0;
+        arm_at(s, 0, TICK_MS);
     }
 }
 
@@ -69,9 +75,11 @@ static void log_refusals(struct csb__server *s, struct csb__inlet *inlet) {
 static void tick(void *owner) {
     struct csb__server *s = owner;
     int64_t now = csb__now_ms();
+    int64_t then = now + TICK_MS;
     struct csb__conn *next;
 
     s->armed = false;
+    csb__relay_tick(s, now);
     for (struct csb__conn *c = s->connections; c; c = next) {
         next = c->next;
         csb__conn_tick(c, now);
@@ -83,8 +91,11 @@ static void tick(void *owner) {
         s->starved = false;
         update_all(s);
     }
-    if (s->connections) {
-        csb__server_arm(s);
+    for (const struct csb__conn *c = s->connections; c; c = c->next) {
+        then = csb__question_deadline(c, then);
+    }
+    if (s->connections || csb__relay_ticks(s)) {
+        arm_at(s, now, then);
     }
 }
 
@@ -97,6 +108,7 @@ int csb__server_open(struct csb__server *s, struct csb__env *env, struct csb__lo
     *s = (struct csb__server){.env = env,
                               .limits = *limits,
                               .loop = loop,
+                              .relay = CSB__RELAY_INIT,
                               .timer_watch = {tick, s},
                               .directory_watch = {look_again, s}};
     s->buffer = malloc(BUFFER_SIZE);
@@ -106,6 +118,7 @@ int csb__server_open(struct csb__server *s, struct csb__env *env, struct csb__lo
     if (csb__poller_watch_dir(&loop->poller, directory, &s->directory_watch) != 0) {
         return csb__fail_errno(err, errno, "can't watch %s", directory);
     }
+    csb__relay_open(s);
     return 0;
 }
 
@@ -131,13 +144,14 @@ static void free_inlet(struct csb__server *s, struct csb__inlet *inlet) {
 }
 
 void csb__server_close(struct csb__server *s) {
+    csb__relay_close(s);
     for (size_t i = 0; i < s->n_inlets; i++) {
         free_inlet(s, s->inlets[i]);
     }
     free(s->inlets);
     free(s->buffer);
     csb__strbuf_free(&s->spare);
-    *s = (struct csb__server){0};
+    *s = (struct csb__server)CSB__SERVER_INIT;
 }
 
 static void accept_some(void *owner) {
@@ -231,6 +245,7 @@ int csb__server_io(struct csb__server *s, int timeout_ms, csb_error **err) {
     int rc = csb__loop_run(s->loop, timeout_ms, err);
 
     bury(s);
+    csb__relay_bury(s);
     return rc;
 }
 

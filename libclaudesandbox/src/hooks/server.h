@@ -11,6 +11,7 @@
 #include "hooks/limits.h"
 #include "hooks/loop.h"
 #include "hooks/queue.h"
+#include "hooks/relay.h"
 #include "hooks/reply.h"
 
 /* A VM's way in. */
@@ -40,10 +41,15 @@ enum csb__conn_state {
 
 /* An answer that a connection waits for. */
 struct csb__claim {
-    struct csb__asker asker; /* for a reply that the callback holds */
+    struct csb__asker asker; /* of a reply that the callback holds */
     struct csb__claim *next;
     struct csb__conn *conn; /* NULL: it does not wait any more */
+    bool held;
     int64_t deadline;
+    /* A subscriber's: */
+    struct csb__peer *peer; /* NULL: the callback's */
+    struct csb__claim *next_of_peer;
+    uint64_t id;
 };
 
 struct csb__conn {
@@ -81,12 +87,17 @@ struct csb__server {
     int n_connections;
     struct csb__account memory;
     struct csb__queue queue;
+    struct csb__relay relay;
     bool armed;             /* the timer */
     bool starved;           /* of descriptors: nothing is accepted until the timer */
     bool directory_changed; /* to be looked at and cleared by the owner */
     char *buffer;
     struct csb__strbuf spare; /* a body's, for the next one */
 };
+
+/* One that is not open. */
+#define CSB__SERVER_INIT                                                                           \
+    { .relay = CSB__RELAY_INIT }
 
 /* Watches `directory`, which must exist; knows no VM yet. Env and loop are the caller's. */
 int csb__server_open(struct csb__server *s, struct csb__env *env, struct csb__loop *loop,
@@ -119,10 +130,18 @@ void csb__conn_tick(struct csb__conn *c, int64_t now_ms);
 void csb__conn_close(struct csb__conn *c);
 
 /* question.c */
+/* Has it wait for one more; NULL when memory ran out. */
+struct csb__claim *csb__claim_new(struct csb__conn *c, int ms);
+/* A subscriber's is held from now on; where there are too many, nobody waits for it. */
+void csb__claim_hold(struct csb__claim *claim);
+/* What a subscriber said, NULL for nothing. The claim is gone then. */
+void csb__claim_settle(struct csb__claim *claim, csb_reply *reply);
 /* Has the event answered by fn, now or later. What fn returned. */
 int csb__question_ask(struct csb__conn *c, csb_hook_fn fn, void *userdata);
 /* Those who took too long are not waited for. */
 void csb__question_tick(struct csb__conn *c, int64_t now_ms);
+/* When that is, if it is earlier than `before`. */
+int64_t csb__question_deadline(const struct csb__conn *c, int64_t before);
 /* Nobody waits for an answer any more. */
 void csb__question_end(struct csb__conn *c);
 

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* The server's side of its subscribers: they are told what it hears, and some of them answer. */
+#ifndef CSB_HOOKS_RELAY_H
+#define CSB_HOOKS_RELAY_H
+
+#include "hooks/endpoint.h"
+#include "hooks/loop.h"
+#include "hooks/outbox.h"
+
+struct csb__claim;
+struct csb__conn;
+struct csb__server;
+
+/* One subscriber. */
+struct csb__peer {
+    struct csb__watch watch;
+    struct csb__server *server;
+    struct csb__peer *next;
+    int fd; /* -1: closed, to be freed at the end of the round */
+    unsigned polled;
+    bool broken;  /* to be closed */
+    bool greeted; /* it has said HELLO */
+    bool answers;
+    bool late;        /* not waited for, until it has seen all there is */
+    int64_t deadline; /* for its HELLO */
+    uint64_t last;    /* event that it was told */
+    struct csb__strbuf in;
+    struct csb__outbox out;
+    struct csb__claim *claims; /* what it owes */
+};
+
+struct csb__relay {
+    struct csb__endpoint endpoint;
+    struct csb__watch watch;
+    struct csb__peer *peers;
+    struct csb__peer *dead;
+    int n_peers;
+    uint64_t last; /* event's number */
+};
+
+#define CSB__RELAY_INIT                                                                            \
+    { CSB__ENDPOINT_INIT, {NULL, NULL}, NULL, NULL, 0, 0 }
+
+/* Listens for subscribers. Where it can't, that is logged, and there are none. */
+void csb__relay_open(struct csb__server *s);
+void csb__relay_close(struct csb__server *s);
+/* Tells all of a connection's event, and has it wait for those who may answer. */
+void csb__relay_tell(struct csb__server *s, struct csb__conn *c);
+/* Those who took too long are not waited for. */
+void csb__relay_tick(struct csb__server *s, int64_t now_ms);
+/* Whether it wants to be called again in a while. */
+bool csb__relay_ticks(const struct csb__server *s);
+/* Nobody waits for this claim any more: it goes, and whose it is is told. */
+void csb__relay_release(struct csb__claim *claim);
+/* Frees those that were closed. */
+void csb__relay_bury(struct csb__server *s);
+
+#endif
