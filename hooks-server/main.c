@@ -68,41 +68,68 @@ static int on_event(const csb_event *event, csb_reply *reply, void *userdata) {
     return 0;
 }
 
-static void on_ready(struct daemon *d, int fd, short revents, void *userdata) {
-    struct server *s = userdata;
+static void on_ready(struct daemon *d, int fd, short revents, void *userdata);
+
+static int open_hooks(struct daemon *d, struct server *s) {
     csb_error *err = NULL;
 
-    (void)fd;
-    (void)revents;
-    if (csb_hooks_dispatch(s->hooks, 0, &err) != 0) {
-        daemon_log(d, "%s", csb_error_message(err));
-        csb_error_free(err);
-    }
-}
-
-static int open_server(struct daemon *d) {
-    struct server *s = daemon_userdata(d);
-    csb_error *err = NULL;
-
-    s->daemon = d;
-    if (event_log_open(&s->log, d) != 0 || config_file_open(&s->settings, d) != 0) {
-        return -1;
-    }
     if (csb_hooks_open(daemon_ctx(d), NULL, on_event, s, &s->hooks, &err) != 0) {
         return daemon_fail_error(d, err);
     }
     return daemon_watch(d, csb_hooks_fd(s->hooks), POLLIN, on_ready, s);
 }
 
-static void close_server(struct daemon *d) {
-    struct server *s = daemon_userdata(d);
-
-    question_close();
+static void close_hooks(struct daemon *d, struct server *s) {
     if (s->hooks) {
         daemon_unwatch(d, csb_hooks_fd(s->hooks));
         csb_hooks_close(s->hooks);
         s->hooks = NULL;
     }
+}
+
+/* Another program had the sockets, and we heard of it; now they are ours. */
+static void take_over(struct daemon *d, struct server *s) {
+    close_hooks(d, s);
+    if (open_hooks(d, s) != 0) {
+        daemon_log(d, "%s", daemon_reason(d));
+        daemon_stop(d);
+    }
+}
+
+static void on_ready(struct daemon *d, int fd, short revents, void *userdata) {
+    struct server *s = userdata;
+    csb_error *err = NULL;
+    int rc = csb_hooks_dispatch(s->hooks, 0, &err);
+
+    (void)fd;
+    (void)revents;
+    if (rc == 0) {
+        return;
+    }
+    daemon_log(d, "%s", csb_error_message(err));
+    csb_error_free(err);
+    if (rc == CSB_ENOTFOUND) {
+        take_over(d, s);
+    } else if (rc == CSB_EBUSY || rc == CSB_EPROTOCOL) {
+        daemon_stop(d); /* that one will never have us */
+    }
+}
+
+static int open_server(struct daemon *d) {
+    struct server *s = daemon_userdata(d);
+
+    s->daemon = d;
+    if (event_log_open(&s->log, d) != 0 || config_file_open(&s->settings, d) != 0) {
+        return -1;
+    }
+    return open_hooks(d, s);
+}
+
+static void close_server(struct daemon *d) {
+    struct server *s = daemon_userdata(d);
+
+    question_close();
+    close_hooks(d, s);
     desktop_close(d);
     event_log_close(&s->log);
     config_file_close(&s->settings);
