@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Answers Claude Code in all your VMs: `git push` and `git remote` are refused, and each session is told
- * so when it begins. Everything else is left to Claude's own rules. Ctrl-C ends it.
+ * so when it begins. Everything else is left to Claude's own rules. It runs beside claude-hooks-server,
+ * or without one. Ctrl-C ends it.
  *
  *     cc guard.c -o guard $(pkg-config --cflags --libs claudesandbox)
- *     claude-hooks-server stop && ./guard
+ *     ./guard
  *
  * A gate for accidents and not for malice: what runs in a VM has other ways to say "git push".
  */
@@ -14,13 +15,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static csb_hooks *hooks;
-static volatile sig_atomic_t over;
+static csb_ctx *ctx;
 
 static void on_signal(int signo) {
     (void)signo;
-    over = 1;
-    csb_hooks_wakeup(hooks);
+    csb_ctx_cancel(ctx);
 }
 
 static int on_event(const csb_event *event, csb_reply *reply, void *userdata) {
@@ -42,24 +41,17 @@ static int on_event(const csb_event *event, csb_reply *reply, void *userdata) {
 int main(void) {
     struct sigaction action = {.sa_handler = on_signal};
     csb_error *err = NULL;
-    csb_ctx *ctx = NULL;
     int rc = csb_ctx_new(NULL, &ctx, &err);
 
     if (rc == 0) {
-        rc = csb_hooks_open(ctx, NULL, on_event, NULL, &hooks, &err);
-    }
-    if (rc == 0) {
         sigaction(SIGINT, &action, NULL);
         sigaction(SIGTERM, &action, NULL);
+        rc = csb_hooks_listen(ctx, NULL, on_event, NULL, &err);
     }
-    while (rc == 0 && !over) {
-        rc = csb_hooks_dispatch(hooks, -1, &err);
-    }
-    if (rc != 0) {
+    if (rc != CSB_ECANCELED) {
         fprintf(stderr, "guard: %s\n%s\n", csb_error_message(err), csb_error_hint(err));
     }
-    csb_hooks_close(hooks);
     csb_ctx_free(ctx);
     csb_error_free(err);
-    return rc == 0 ? 0 : 1;
+    return rc == CSB_ECANCELED ? 0 : 1;
 }
