@@ -12,6 +12,8 @@
 
 #define PATIENCE_MS 30000
 
+extern char **environ;
+
 void daemon__tell_starter(struct daemon *d, char kind, const char *text) {
     char message[1200];
     ssize_t n;
@@ -64,6 +66,23 @@ static void leave_terminal(void) {
     close(null);
 }
 
+/* Whoever started us may have had Claude's login there, and we live for long. The bytes go, too: what a
+ * process began with can be read from outside for as long as it runs. */
+static void forget_secrets(void) {
+    static const char *const secret[] = {"ANTHROPIC_", "CLAUDE_CODE_"};
+    char **keep = environ;
+
+    for (char **entry = environ; *entry; entry++) {
+        if (strncmp(*entry, secret[0], strlen(secret[0])) == 0 ||
+            strncmp(*entry, secret[1], strlen(secret[1])) == 0) {
+            memset(*entry, 0, strlen(*entry));
+        } else {
+            *keep++ = *entry;
+        }
+    }
+    *keep = NULL;
+}
+
 /* Twice, so that it is nobody's child and never gets a terminal again. */
 static void serve_in_background(struct daemon *d, int starter_fd) {
     pid_t pid;
@@ -75,6 +94,7 @@ static void serve_in_background(struct daemon *d, int starter_fd) {
     }
     close_others(starter_fd);
     leave_terminal();
+    forget_secrets();
     d->starter_fd = starter_fd;
     d->in_background = true;
     if (chdir("/") != 0) {

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 from typing import Iterator
 
 import pytest
@@ -210,6 +211,14 @@ def test_background_is_the_background(server: Server) -> None:
         os.close(reader)
         if writer >= 0:
             os.close(writer)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/environ"), reason="no /proc")
+def test_logins_are_not_kept(server: Server) -> None:
+    """Whoever starts it has them, as the command line does; it runs for days."""
+    pid = server.start(ANTHROPIC_API_KEY="sk-secret-1", CLAUDE_CODE_OAUTH_TOKEN="secret-2", ANTHROPIC="stays")
+    kept = Path(f"/proc/{pid}/environ").read_bytes()
+    assert b"secret" not in kept and b"\0ANTHROPIC=stays\0" in kept and b"CLAUDE_SANDBOX_HOME=" in kept
 
 
 def test_closed_streams(server: Server) -> None:
