@@ -15,6 +15,7 @@ static const struct desktop_way *const ways[] = {
     &desktop_bus,
 #endif
     &desktop_command,
+    &desktop_terminal,
 };
 #define N_WAYS (sizeof(ways) / sizeof(ways[0]))
 
@@ -22,6 +23,8 @@ static struct queue queue;
 static struct queued current;
 static bool is_looking;                   /* whether the user sees it without us */
 static const struct desktop_way *at_work; /* NULL: nobody */
+static size_t next_way;                   /* to be tried if that one fails */
+static bool has_failed;
 static const char *last_way = "not yet";
 static struct {
     char key[sizeof(current.notice.key)];
@@ -65,7 +68,14 @@ void desktop_shown(uint32_t id) {
     shown[i].id = id;
 }
 
+/* A question can't be asked in the next way, but what it is about can be told. */
 void desktop_failed(struct daemon *d, const char *why) {
+    question_let_go(current.notice.question);
+    current.notice.question = 0;
+    has_failed = true;
+    if (next_way < N_WAYS) {
+        return;
+    }
     n_lost++;
     if (!complained) {
         daemon_log(d, "a notification was not shown: %s", why);
@@ -100,25 +110,32 @@ static void add_count(struct queued *item) {
     }
 }
 
-static void show_current(struct daemon *d) {
-    uint32_t replaces = find_shown(current.notice.key);
+/* In the next way that may be able to. */
+static void try_ways(struct daemon *d) {
+    has_failed = false;
+    while (next_way < N_WAYS) {
+        const struct desktop_way *way = ways[next_way++];
 
+        if (!way->withdraw) {
+            question_let_go(current.notice.question);
+            current.notice.question = 0;
+        }
+        if (way->show(d, &current.notice, find_shown(current.notice.key))) {
+            at_work = way;
+            last_way = way->name;
+            return;
+        }
+    }
+    desktop_failed(d, "no program can be run");
+}
+
+static void show_current(struct daemon *d) {
     if (current.notice.question && !question_is_open(current.notice.question)) {
         return; /* it was answered meanwhile */
     }
     add_count(&current);
-    for (size_t i = 0; i < N_WAYS; i++) {
-        if (!ways[i]->withdraw) {
-            question_let_go(current.notice.question);
-        }
-        if (ways[i]->show(d, &current.notice, replaces)) {
-            at_work = ways[i];
-            last_way = ways[i]->name;
-            return;
-        }
-    }
-    question_let_go(current.notice.question);
-    desktop_failed(d, "there is nobody to show it (no desktop session, or no notify-send)");
+    next_way = 0;
+    try_ways(d);
 }
 
 static void begin_current(struct daemon *d) {
@@ -161,6 +178,10 @@ static int tick_ways(struct daemon *d) {
     }
     if (at_work && !at_work->busy()) {
         at_work = NULL;
+        if (has_failed && next_way < N_WAYS) {
+            try_ways(d);
+            timeout = at_work ? sooner(timeout, at_work->tick(d)) : timeout;
+        }
     }
     return timeout;
 }

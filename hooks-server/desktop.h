@@ -8,7 +8,7 @@
 #include "daemon.h"
 #include "notice.h"
 
-/* A way to show one. Tried in order. */
+/* A way to show one. Tried in order, until one has. */
 struct desktop_way {
     const char *name;
     /* Begins to show it; true when it has, and then busy() until it is done. replaces: the number that
@@ -24,6 +24,7 @@ struct desktop_way {
 
 extern const struct desktop_way desktop_bus;
 extern const struct desktop_way desktop_command;
+extern const struct desktop_way desktop_terminal;
 
 void desktop_post(struct daemon *d, const struct notice *notice);
 /* What asks that question is not to be shown any more; id: under which it is, or 0. */
@@ -33,7 +34,7 @@ void desktop_close(struct daemon *d);
 void desktop_report(struct daemon_report *r);
 
 /* For the ways: the number under which the present notice can be replaced; that those before mean
- * nothing any more; or that it was lost. */
+ * nothing any more; or why it was not shown. */
 void desktop_shown(uint32_t id);
 void desktop_forget_shown(void);
 void desktop_failed(struct daemon *d, const char *why);

@@ -30,7 +30,6 @@ static int begin_notify(void);
 static void end(const char *why) {
     is_busy = false;
     if (why) {
-        question_let_go(current.question);
         desktop_failed(owner, why);
     }
 }

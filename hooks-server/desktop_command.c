@@ -50,7 +50,7 @@ static void close_way(struct daemon *d) {
 
 const struct desktop_way desktop_command = {
 #ifdef __APPLE__
-    .name = "osascript",
+    .name = "notifier program",
 #else
     .name = "notify-send",
 #endif

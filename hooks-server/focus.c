@@ -10,17 +10,21 @@
 
 static struct child child = {.fd = -1};
 
+/* As the command line names its sessions. "=" means this very name. */
+void focus_session(const char *vm, char session[FOCUS_SESSION_MAX]) {
+    snprintf(session, FOCUS_SESSION_MAX, "=%s", vm);
+    for (char *c = session; *c; c++) {
+        *c = *c == '.' ? '_' : *c;
+    }
+}
+
 bool focus_ask(const char *vm) {
-    char target[80];
+    char target[FOCUS_SESSION_MAX];
     const char *const argv[] = {
         "tmux", "list-clients", "-t", target, "-F", "#{focus-events} #{client_flags}", NULL};
 
     child_end(&child);
-    /* As the command line names its sessions. "=" means this very name. */
-    snprintf(target, sizeof(target), "=%s", vm);
-    for (char *c = target; *c; c++) {
-        *c = *c == '.' ? '_' : *c;
-    }
+    focus_session(vm, target);
     return child_begin(&child, argv, PATIENCE_MS, true);
 }
 

@@ -8,6 +8,10 @@
 
 enum { FOCUS_ELSEWHERE = 0, FOCUS_HERE = 1, FOCUS_UNKNOWN_YET = 2 };
 
+#define FOCUS_SESSION_MAX 80
+
+/* The session of a VM, as a target for tmux. */
+void focus_session(const char *vm, char session[FOCUS_SESSION_MAX]);
 /* Begins to find out. False when nobody can be asked. */
 bool focus_ask(const char *vm);
 int focus_answer(void);

@@ -196,6 +196,45 @@ def test_who_can_not_be_asked_is_told(hooks: Hooks) -> None:
         show(hooks, STOP)
 
 
+# -- the last resort --
+
+
+def only_tmux(hooks: Hooks) -> Hooks:
+    (hooks.bin / "notify-send").unlink()
+    (hooks.bin / "tmux").symlink_to(shutil.which("tmux") or "tmux")
+    return hooks.start(PATH=str(hooks.bin))
+
+
+def test_without_a_desktop_the_terminal_tells(hooks: Hooks) -> None:
+    with terminal(hooks, "web"):
+        only_tmux(hooks)
+        hooks.post({**ASKS, "hook_event_name": "Notification", "message": "look; \x1b]0;x\x07here\n\x9c"})
+        screen = hooks.screen       # type: ignore[attr-defined]
+        wanted = "\a\x1b]9;Claude [café]: look; ?]0;x?here ?\x1b\\".encode()
+        until(lambda: wanted in screen, "it rings")
+        assert hooks.status()["notifier"] == "terminal" and hooks.status()["lost"] == 0
+        # Another VM's terminal is none of ours.
+        hooks.add_vm("other", "/home/ann/other")
+        paths = until(lambda: len(hooks.sockets()) == 2 and hooks.sockets(), "both have a socket")
+        for path in paths:
+            hooks.post(STOP, path)
+        until(lambda: (hooks.status()["lost"], hooks.status()["notified"]) == (1, 2), "all are accounted for")
+        assert screen.count(b"]9;") == 2 and b"[other]" not in screen
+
+
+def test_terminals_of_nobody(hooks: Hooks) -> None:
+    """What tmux names is looked at before it is written to."""
+    only_tmux(hooks)
+    victim = hooks.root / "victim"
+    victim.write_text("precious")
+    (hooks.bin / "tmux").unlink()
+    (hooks.bin / "tmux").write_text(f"#!/bin/sh\nprintf '%s\\n' {victim} /dev/null /dev/../{victim} /dev/tty ''\n")
+    (hooks.bin / "tmux").chmod(0o755)
+    hooks.post(STOP)
+    until(lambda: hooks.status()["lost"] == 1, "nothing was good enough")
+    assert victim.read_text() == "precious"
+
+
 # -- floods --
 
 
