@@ -98,5 +98,7 @@ int daemon__accept(int listen_fd);
 int daemon__pipe(int fds[2]);
 /* -1 where the system can't say. */
 int daemon__peer(int fd, uid_t *uid, pid_t *pid);
+/* Tells a service manager that waits for it that we serve. */
+void daemon__tell_manager(void);
 
 #endif

@@ -25,6 +25,9 @@ static int serve_locked(struct daemon *d) {
         if (rc == 0) {
             snprintf(pid, sizeof(pid), "%ld", (long)getpid());
             daemon__tell_starter(d, '+', pid);
+            if (!d->in_background) {
+                daemon__tell_manager(); /* who is waiting for whoever started us waits for him */
+            }
             daemon__loop(d);
         }
         if (d->program->close) {

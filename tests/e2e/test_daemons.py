@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -107,6 +108,38 @@ def test_in_the_foreground(server: Server) -> None:
         running.send_signal(number)
         server.end(running).expect(0)
         assert not server.control.exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self"), reason="systemd is of Linux")
+@pytest.mark.parametrize("abstract", [False, True])
+def test_a_service_manager_hears_when_it_is_ready(server: Server, abstract: bool) -> None:
+    path = f"csb-{os.getpid()}" if abstract else str(server.sandbox.root / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind("\0" + path if abstract else path)
+        manager.settimeout(30)
+        running = server.begin("run", NOTIFY_SOCKET="@" + path if abstract else path)
+        assert manager.recv(100) == b"READY=1"
+        assert server.status(), "it is"
+        # Whoever comes second is not ready, and is no reason to try again and again.
+        server.run("run", NOTIFY_SOCKET="@" + path if abstract else path).expect(FAILED, "runs already")
+        manager.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            manager.recv(100)
+        running.send_signal(signal.SIGTERM)
+        server.end(running).expect(0)
+
+
+def test_the_unit_is_one(sandbox: Sandbox) -> None:
+    prefix = Path(sandbox.cli).parent.parent
+    unit = prefix / "lib/systemd/user/claude-hooks-server.service"
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("no systemd-analyze")
+    assert f"ExecStart={prefix}/bin/claude-hooks-server run\n" in unit.read_text()
+    done = subprocess.run(["systemd-analyze", "--user", "verify", "--man=no", unit], capture_output=True, text=True,
+                          timeout=60, env={**sandbox.env, "PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": str(sandbox.root)},
+                          check=False)
+    said = [line for line in done.stderr.splitlines() if "claude-hooks-server" in line]
+    assert (done.returncode, said) == (0, []), done.stderr
 
 
 def test_without_a_verb_it_runs(server: Server) -> None:
