@@ -10,7 +10,7 @@
  *  - strings passed in are copied, are UTF-8 or plain bytes of a path, and end in NUL;
  *    strings handed out live as long as the handle they came from;
  *  - every ..._free() takes NULL and never touches a machine;
- *  - what returns no error does not block;
+ *  - what returns no error does not block, unless it says so;
  *  - where a call "blocks for up to" some time, that is how long it takes unless
  *    csb_ctx_options.timeout_ms says otherwise: then it ends with CSB_ETIMEOUT, undone;
  *  - a context and all handles that were made from it are for one thread at a time, but for what is

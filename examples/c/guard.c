@@ -33,6 +33,7 @@ static int on_event(const csb_event *event, csb_reply *reply, void *userdata) {
     if (strcmp(csb_event_name(event), "PreToolUse") == 0 && tool && strcmp(tool, "Bash") == 0 &&
         (strstr(json, "git push") || strstr(json, "git remote"))) {
         printf("%s: refused to push\n", csb_event_vm(event));
+        fflush(stdout);
         return csb_reply_deny(reply, "The user pushes. Say what is ready to be pushed.", NULL);
     }
     return 0;
