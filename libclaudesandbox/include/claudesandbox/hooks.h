@@ -207,7 +207,8 @@ CSB_API int csb_reply_input(csb_reply *reply, const char *json, csb_error **err)
  * ret: in place of `reply`, with what was said into that so far; the caller's, until csb_reply_send().
  *
  * Errors: CSB_ENOTSUP (the event takes no answer, or one only watches), CSB_EBUSY (the machine has 8
- * waiting), CSB_ESTATE (held already), CSB_ENOMEM. `reply` stays as it was.  Since: 0.1
+ * waiting), CSB_ESTATE (held already), CSB_ENOMEM. `reply` stays as it was.
+ * Does not block.  Since: 0.1
  */
 CSB_API int csb_reply_hold(csb_reply *reply, csb_reply **ret, csb_error **err);
 
