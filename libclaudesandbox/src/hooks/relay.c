@@ -237,19 +237,22 @@ static void refuse(int fd) {
     close(fd);
 }
 
-static void accept_peer(void *owner) {
+static void accept_peers(void *owner) {
     struct csb__server *s = owner;
-    int fd = csb__accept(s->relay.endpoint.fd);
 
-    if (fd < 0) {
-        return;
-    }
-    if (!is_ours(fd)) {
-        close(fd);
-    } else if (s->relay.n_peers >= PEERS_MAX) {
-        refuse(fd);
-    } else {
-        add_peer(s, fd);
+    for (int i = 0; i < 2 * PEERS_MAX; i++) {
+        int fd = csb__accept(s->relay.endpoint.fd);
+
+        if (fd < 0) {
+            return;
+        }
+        if (!is_ours(fd)) {
+            close(fd);
+        } else if (s->relay.n_peers >= PEERS_MAX) {
+            refuse(fd);
+        } else {
+            add_peer(s, fd);
+        }
     }
 }
 
@@ -260,7 +263,7 @@ void csb__relay_open(struct csb__server *s) {
     int rc;
 
     *r = (struct csb__relay)CSB__RELAY_INIT;
-    r->watch = (struct csb__watch){accept_peer, s};
+    r->watch = (struct csb__watch){accept_peers, s};
     rc = csb__hooks_relay_path(s->env, &path, &e);
     if (rc == 0) {
         rc = csb__endpoint_open(&r->endpoint, path, &e);
@@ -323,6 +326,8 @@ void csb__relay_tell(struct csb__server *s, struct csb__conn *c) {
     struct csb__packet *packet;
     uint64_t id;
 
+    /* Those who came before the event are to hear it. */
+    accept_peers(s);
     if (!s->relay.peers) {
         return;
     }
