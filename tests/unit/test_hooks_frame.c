@@ -54,8 +54,7 @@ START_TEST(an_event_goes_through) {
     ck_assert(frame.type == CSB__FRAME_EVENT && frame.id == 0x1122334455667788);
     ck_assert(csb__frame_event(&frame, &e));
     ck_assert(e.lost == 7 && !e.project && e.json_len == 2);
-    ck_assert_str_eq(e.vm, "one");
-    ck_assert_str_eq(e.json, "{}");
+    ck_assert(strcmp(e.vm, "one") == 0 && strcmp(e.json, "{}") == 0);
 }
 END_TEST
 
