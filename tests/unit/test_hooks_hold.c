@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "hooks_kind.h"
 #include "hooks_world.h"
 
 /* Asks for a permission that the listener holds. */
@@ -160,6 +161,20 @@ START_TEST(a_deleted_vm_waits_for_nothing) {
 }
 END_TEST
 
+START_TEST(nothing_is_held_for_ever) {
+    CSB__AUTOCLOSE int fd = -1;
+    AUTOWORLD w;
+
+    world_make(&w);
+    world_open(&w, NULL);
+    w.hooks->server.limits.held_ms = 10;
+    fd = ask_and_hold(&w, "one");
+    check_answer(&w, fd, "{}");
+    wait_until_given_up(&w, w.held[0]);
+    ck_assert_int_eq(csb_reply_send(w.held[0], NULL), CSB_ENOTFOUND);
+}
+END_TEST
+
 START_TEST(what_takes_no_answer_is_not_held) {
     AUTOWORLD w;
 
@@ -213,6 +228,7 @@ Suite *hooks_hold_suite(void) {
     tcase_add_test(tc, closing_gives_all_up);
     tcase_add_test(tc, as_many_are_held_as_a_vm_may_have);
     tcase_add_test(tc, a_deleted_vm_waits_for_nothing);
+    tcase_add_test(tc, nothing_is_held_for_ever);
     tcase_add_test(tc, what_takes_no_answer_is_not_held);
     tcase_add_test(tc, what_is_held_is_held_once);
     return s;

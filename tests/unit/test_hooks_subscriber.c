@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include "core/posix.h"
 #include "hooks/endpoint.h"
 #include "hooks/frame.h"
+#include "hooks_kind.h"
 #include "hooks_world.h"
 
 #define ROUNDS 200
@@ -391,6 +393,49 @@ START_TEST(what_it_holds_can_be_given_up) {
 }
 END_TEST
 
+START_TEST(what_it_holds_has_an_end) {
+    CSB__AUTOCLOSE int fd = -1;
+    AUTOWORLD server;
+    AUTOWORLD other;
+
+    make_two(&server, &other, 0);
+    fd = ask_and_hold(&server, &other);
+    server.hooks->server.connections->claims->deadline = 1;
+    check_answer(&server, fd, "\r\n\r\n{}");
+    wait_until_given_up(&server, other.held[0]);
+    ck_assert_int_eq(csb_reply_send(other.held[0], NULL), CSB_ENOTFOUND);
+}
+END_TEST
+
+/* Without descriptors it waits, and does not spin. */
+START_TEST(no_descriptors_are_no_disaster) {
+    struct rlimit old;
+    struct rlimit few;
+    csb_hooks *hooks = NULL;
+    AUTOWORLD server;
+    AUTOWORLD other;
+
+    world_make(&server);
+    world_open(&server, NULL);
+    world_make_other(&other, &server);
+    ck_assert_int_eq(csb_hooks_open(&other.ctx, NULL, world_on_event, &other, &hooks, NULL), 0);
+    getrlimit(RLIMIT_NOFILE, &old);
+    few = (struct rlimit){3, old.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &few);
+    world_dispatch(&server, 0);
+    ck_assert(!has_news(&server));
+    setrlimit(RLIMIT_NOFILE, &old);
+    other.hooks = hooks;
+    other.deny = true;
+    server.others[0] = &other;
+    for (int i = 0; i < 50 && !server.hooks->server.relay.peers; i++) {
+        world_dispatch(&server, 100);
+    }
+    ck_assert_int_eq(world_ask(&server, "one", PRE, NULL), 200);
+    ck_assert_int_eq(other.n_heard, 1);
+}
+END_TEST
+
 START_TEST(what_another_decides_settles_it) {
     CSB__AUTOCLOSE int fd = -1;
     CSB__AUTOCLOSE int next = -1;
@@ -594,6 +639,8 @@ Suite *hooks_subscriber_suite(void) {
     tcase_add_test(tc, its_callback_and_its_waiting_can_be_ended);
     tcase_add_test(tc, a_subscriber_can_hold);
     tcase_add_test(tc, what_it_holds_can_be_given_up);
+    tcase_add_test(tc, what_it_holds_has_an_end);
+    tcase_add_test(tc, no_descriptors_are_no_disaster);
     tcase_add_test(tc, what_another_decides_settles_it);
     tcase_add_test(tc, it_holds_as_many_as_a_vm_may_have);
     tcase_add_test(tc, nonsense_is_hung_up_on);

@@ -42,7 +42,7 @@ typedef struct csb_reply csb_reply;
  */
 typedef int (*csb_hook_fn)(const csb_event *event, csb_reply *reply, void *userdata);
 
-/* I only watch: nobody waits for me, I can't answer, and I never take the server's place. */
+/* Only watches: nobody waits for it, it can't answer, and it never takes the server's place. */
 #define CSB_HOOKS_WATCH (1U << 0)
 
 typedef struct csb_hooks_options {

@@ -62,6 +62,11 @@ void csb__relay_release(struct csb__claim *claim) {
 static void be_late(struct csb__peer *p) {
     struct csb__claim *claim = p->claims;
 
+    if (!p->late && p->answers) {
+        csb__log(
+            p->server->env, CSB_LOG_WARNING,
+            "a program that answers hooks is too slow, and not waited for until it has caught up");
+    }
     p->late = true;
     while (claim) {
         if (claim->held) {
@@ -237,6 +242,15 @@ static void refuse(int fd) {
     close(fd);
 }
 
+static void poll_for_peers(struct csb__server *s, bool wanted) {
+    struct csb__relay *r = &s->relay;
+
+    if (csb__poller_set(&s->loop->poller, r->endpoint.fd, r->polled ? CSB__POLL_IN : 0,
+                        wanted ? CSB__POLL_IN : 0, &r->watch) == 0) {
+        r->polled = wanted;
+    }
+}
+
 static void accept_peers(void *owner) {
     struct csb__server *s = owner;
 
@@ -244,6 +258,10 @@ static void accept_peers(void *owner) {
         int fd = csb__accept(s->relay.endpoint.fd);
 
         if (fd < 0) {
+            if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR) {
+                poll_for_peers(s, false); /* no descriptors: until the timer */
+                csb__server_arm(s);
+            }
             return;
         }
         if (!is_ours(fd)) {
@@ -268,11 +286,9 @@ void csb__relay_open(struct csb__server *s) {
     if (rc == 0) {
         rc = csb__endpoint_open(&r->endpoint, path, &e);
     }
-    if (rc == 0 &&
-        csb__poller_set(&s->loop->poller, r->endpoint.fd, 0, CSB__POLL_IN, &r->watch) != 0) {
-        rc = csb__fail_errno(&e, errno, "can't wait for them");
-    }
-    if (rc != 0) {
+    if (rc == 0) {
+        poll_for_peers(s, true);
+    } else {
         csb__log(s->env, CSB_LOG_WARNING, "no other program can hear the hooks: %s",
                  csb_error_message(e));
     }
@@ -327,7 +343,9 @@ void csb__relay_tell(struct csb__server *s, struct csb__conn *c) {
     uint64_t id;
 
     /* Those who came before the event are to hear it. */
-    accept_peers(s);
+    if (s->relay.polled) {
+        accept_peers(s);
+    }
     if (!s->relay.peers) {
         return;
     }
@@ -353,6 +371,9 @@ static bool is_overdue(const struct csb__peer *p, int64_t now_ms) {
 void csb__relay_tick(struct csb__server *s, int64_t now_ms) {
     struct csb__peer *next;
 
+    if (s->relay.endpoint.fd >= 0 && !s->relay.polled) {
+        poll_for_peers(s, true);
+    }
     for (struct csb__peer *p = s->relay.peers; p; p = next) {
         next = p->next;
         if (p->broken || (!p->greeted && now_ms >= p->deadline)) {
@@ -364,6 +385,9 @@ void csb__relay_tick(struct csb__server *s, int64_t now_ms) {
 }
 
 bool csb__relay_ticks(const struct csb__server *s) {
+    if (s->relay.endpoint.fd >= 0 && !s->relay.polled) {
+        return true;
+    }
     for (const struct csb__peer *p = s->relay.peers; p; p = p->next) {
         if (p->broken || !p->greeted) {
             return true;

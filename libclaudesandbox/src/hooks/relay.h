@@ -32,6 +32,7 @@ struct csb__peer {
 struct csb__relay {
     struct csb__endpoint endpoint;
     struct csb__watch watch;
+    bool polled;
     struct csb__peer *peers;
     struct csb__peer *dead;
     int n_peers;
@@ -39,7 +40,7 @@ struct csb__relay {
 };
 
 #define CSB__RELAY_INIT                                                                            \
-    { CSB__ENDPOINT_INIT, {NULL, NULL}, NULL, NULL, 0, 0 }
+    { CSB__ENDPOINT_INIT, {NULL, NULL}, false, NULL, NULL, 0, 0 }
 
 /* Listens for subscribers. Where it can't, that is logged, and there are none. */
 void csb__relay_open(struct csb__server *s);
