@@ -219,7 +219,7 @@ def test_the_guard_stands_beside_the_server(hooks: Hooks, cli: str) -> None:
         pytest.skip("no C compiler")
     library, guard = Path(find_library(cli)), hooks.root / "guard"
     include = Path(cli).resolve().parent.parent / "include"
-    subprocess.run([compiler, str(TESTS.parent / "examples/guard/guard.c"), "-o", str(guard), f"-I{include}",
+    subprocess.run([compiler, str(TESTS.parent / "examples/c/guard.c"), "-o", str(guard), f"-I{include}",
                     str(library), f"-Wl,-rpath,{library.parent}"], check=True)
     hooks.start()
     process = subprocess.Popen([guard], env=hooks.env, stdout=subprocess.DEVNULL)
