@@ -52,7 +52,7 @@ static void drop(struct csb__claim *claim) {
     *place = claim->next;
     claim->conn = NULL;
     if (claim->peer) {
-        csb__relay_release(claim);
+        csb__peer_release(claim);
     }
 }
 

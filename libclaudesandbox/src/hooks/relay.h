@@ -51,9 +51,26 @@ void csb__relay_tell(struct csb__server *s, struct csb__conn *c);
 void csb__relay_tick(struct csb__server *s, int64_t now_ms);
 /* Whether it wants to be called again in a while. */
 bool csb__relay_ticks(const struct csb__server *s);
-/* Nobody waits for this claim any more: it goes, and whose it is is told. */
-void csb__relay_release(struct csb__claim *claim);
 /* Frees those that were closed. */
 void csb__relay_bury(struct csb__server *s);
+
+/* -- peer.c -- */
+
+/* What the server says to a HELLO. */
+enum { CSB__WELCOME, CSB__WELCOME_OTHER_VERSION, CSB__WELCOME_FULL };
+
+/* Takes the connection over, and what it says at once. */
+void csb__peer_add(struct csb__server *s, int fd);
+/* It is gone, and owes nothing more. */
+void csb__peer_close(struct csb__peer *p);
+/* NULL for the packet: memory ran out. */
+void csb__peer_tell(struct csb__peer *p, struct csb__conn *c, uint64_t id,
+                    struct csb__packet *packet);
+/* Whether it owes an answer for too long. */
+bool csb__peer_is_overdue(const struct csb__peer *p, int64_t now_ms);
+/* What it owes at once is not waited for. */
+void csb__peer_be_late(struct csb__peer *p);
+/* Nobody waits for this claim any more: it goes, and whose it is is told. */
+void csb__peer_release(struct csb__claim *claim);
 
 #endif
