@@ -10,8 +10,9 @@
 #define RATE_MAX 1000000
 /* Somebody who has the server's place but takes no subscribers is about to begin, or to end. */
 #define OPEN_MS 1000
-/* So long a server may take to start again. */
-#define RETURN_MS 3000
+/* So long a server may take to start again; who watches waits also for one who takes its place. */
+#define RETURN_MS 2000
+#define WATCH_RETURN_MS 3000
 #define RETRY_MS 20
 
 static int load_options(csb_hooks *h, const csb_hooks_options *opts, csb_error **err) {
@@ -150,7 +151,8 @@ static int come_back(csb_hooks *h, csb_error **err) {
 
     leave_place(h);
     h->ctx->env.deadline = -1;
-    rc = insist(h, csb__hooks_subscribe, CSB_ENOTFOUND, RETURN_MS, &e);
+    rc = insist(h, csb__hooks_subscribe, CSB_ENOTFOUND, h->watches ? WATCH_RETURN_MS : RETURN_MS,
+                &e);
     if (rc == CSB_ENOTFOUND && !h->watches) {
         return find_place(h, err);
     }

@@ -176,7 +176,6 @@ def test_the_servers_end(hooks: Hooks, listen: Any) -> None:
     hears(hooks, watching)
     assert "not today" in hooks.post(PRE)[1]
     kill(hooks.pid())
-    assert watching.wait_for("code")["code"] == ENOTFOUND      # nobody came back in its time
     until(lambda: "not today" in hooks.post(PRE)[1], "the one who answers has taken the place")
     # The server is one who hears from it, until that ends.
     hooks.start()
@@ -185,6 +184,16 @@ def test_the_servers_end(hooks: Hooks, listen: Any) -> None:
     listening.signal(signal.SIGKILL)
     until(lambda: hooks.post({**PRE, "n": 2}) == (200, "{}"), "the server has taken the place")
     until(lambda: hooks.log()[-1]["event"].get("n") == 2, "the server hears it")
+
+
+def test_who_watches_takes_no_place(hooks: Hooks, listen: Any) -> None:
+    assert listen("watch", heard=False).wait_for("code")["code"] == ENOTFOUND
+    hooks.start()
+    watching = listen("watch")
+    hooks.run("stop")
+    ended = watching.wait_for("code")
+    assert ended["code"] == ENOTFOUND and "nobody listens" in ended["message"]
+    assert hooks.sockets() == []
 
 
 def test_an_answer_is_held(hooks: Hooks, listen: Any) -> None:

@@ -102,8 +102,8 @@ CSB_API void csb_hooks_close(csb_hooks *hooks);
 /*
  * Listens, and calls the callback until it returns something other than 0, or csb_ctx_cancel() is
  * called: csb_hooks_open(), csb_hooks_dispatch() again and again, csb_hooks_close(). When the server
- * ends, this subscribes to the one that follows within 3 seconds; else it takes its place, or with
- * CSB_HOOKS_WATCH ends.
+ * ends, this subscribes to the one that follows within 2 seconds; else it takes its place, or with
+ * CSB_HOOKS_WATCH ends a second later.
  *
  * opts, fn, userdata: as for csb_hooks_open().
  *
