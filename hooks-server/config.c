@@ -131,8 +131,8 @@ static bool read_number(const struct reader *r, const yaml_node_t *node, long mi
 /* "22:30" */
 static bool read_time(const struct reader *r, const yaml_node_t *node, int *ret) {
     const char *text = text_of(node);
-    int hour;
-    int minute;
+    int hour = 0;
+    int minute = 0;
     int end = 0;
 
     if (!text || strspn(text, "0123456789:") != strlen(text) || strlen(text) > 5 ||
@@ -302,7 +302,7 @@ static bool read_bodies(struct reader *r, yaml_node_t *node) {
 }
 
 static bool read_field(struct reader *r, yaml_node_t *node) {
-    long value;
+    long value = 0;
 
     if (!read_number(r, node, 16, 65536, &value)) {
         return false;
@@ -312,7 +312,7 @@ static bool read_field(struct reader *r, yaml_node_t *node) {
 }
 
 static bool read_size(struct reader *r, yaml_node_t *node) {
-    long value;
+    long value = 0;
 
     if (!read_number(r, node, 1, 1024, &value)) {
         return false;
@@ -322,7 +322,7 @@ static bool read_size(struct reader *r, yaml_node_t *node) {
 }
 
 static bool read_files(struct reader *r, yaml_node_t *node) {
-    long value;
+    long value = 0;
 
     if (!read_number(r, node, 2, 1000, &value)) {
         return false;
@@ -359,6 +359,7 @@ static bool read_document(yaml_parser_t *parser, struct reader *r) {
     r->doc = &doc;
     root = yaml_document_get_root_node(&doc);
     good = !root || read_settings(r, root, outermost);
+    r->doc = NULL;
     yaml_document_delete(&doc);
     return good;
 }

@@ -602,3 +602,110 @@ def test_another_desktop_takes_over(hooks: Hooks) -> None:
         d.asks()
         d.process.kill()
         assert request.answer() == {}
+
+
+# -- a real notification service, on a real screen --
+
+
+@contextlib.contextmanager
+def dunst(hooks: Hooks) -> Iterator[Callable[..., str]]:
+    """On a screen that nobody sees; what `dunstctl` with these words prints."""
+    for program in ("dunst", "dunstctl", "Xvfb", "dbus-daemon", "dbus-send"):
+        if not shutil.which(program):
+            pytest.skip(f"no {program}")
+    if b"sd_bus_call_async" not in Path(hooks.program).read_bytes():
+        pytest.skip("built without libsystemd")
+    hooks.requests = []     # type: ignore[attr-defined]
+    choose = hooks.bin / "choose"       # in place of a menu: takes the line that has the word
+    choose.write_text(f"#!/bin/sh\nexec /usr/bin/grep -F -f {hooks.root}/word\n")
+    choose.chmod(0o755)
+    (hooks.root / "dunstrc").write_text(f"[global]\ndmenu = {choose}\nnotification_limit = 20\nmarkup = full\n")
+    processes: list[subprocess.Popen[str]] = []
+
+    def begin(*argv: str | Path, fd: int = -1) -> subprocess.Popen[str]:
+        processes.append(subprocess.Popen([*map(str, argv)], env=hooks.env, stdout=subprocess.PIPE, text=True,
+                                          stderr=subprocess.DEVNULL, pass_fds=[fd] if fd >= 0 else []))
+        return processes[-1]
+
+    def ctl(*words: str) -> str:
+        return subprocess.run(["dunstctl", *words], env=hooks.env, capture_output=True, text=True, timeout=30,
+                              check=False).stdout.strip()
+
+    reader, writer = os.pipe()
+    try:
+        begin("Xvfb", "-displayfd", str(writer), "-screen", "0", "640x480x24", "-nolisten", "tcp", fd=writer)
+        os.close(writer)
+        hooks.env["DISPLAY"] = ":" + os.read(reader, 16).decode().strip()
+        bus = begin("dbus-daemon", "--session", "--nofork", "--print-address")
+        assert bus.stdout
+        hooks.env["DBUS_SESSION_BUS_ADDRESS"] = bus.stdout.readline().strip()
+        begin("dunst", "-conf", hooks.root / "dunstrc")
+        until(lambda: ctl("count", "displayed") == "0", "dunst answers")
+        yield ctl
+    finally:
+        os.close(reader)
+        for request in hooks.requests:      # type: ignore[attr-defined]
+            request.process.kill()
+            request.process.communicate()
+        for process in reversed(processes):
+            process.terminate()
+            process.communicate(timeout=30)
+
+
+def history(ctl: Callable[..., str]) -> list[dict[str, Any]]:
+    """The notifications that dunst has shown and closed, the latest first."""
+    return [{key: value["data"] for key, value in entry.items()} for entry in json.loads(ctl("history"))["data"][0]]
+
+
+def test_dunst_shows_it(hooks: Hooks) -> None:
+    with dunst(hooks) as ctl:
+        hooks.start()
+        for event in ({**STOP, "hook_event_name": "Notification", "message": "1 < 2 & <b>3</b>"}, STOP,
+                      {**STOP, "hook_event_name": "StopFailure", "error": "overloaded", "session_id": "t"}):
+            assert hooks.post(event) == (200, "{}")
+            until(lambda: hooks.status()["merged"] == 0 and hooks.status()["notified"] == hooks.status()["events"],
+                  "it is shown")
+        assert ctl("count", "displayed") == "2", "the session's second took the place of its first"
+        ctl("close-all")
+        until(lambda: len(history(ctl)) == 2, "they are history")
+        shown = {entry["body"]: entry for entry in history(ctl)}
+        assert set(shown) == {"Claude has finished", "Claude has stopped: overloaded"}
+        assert {entry["summary"] for entry in shown.values()} == {"Claude [café]"}
+        assert {entry["appname"] for entry in shown.values()} == {"Claude"}
+        hooks.post({**STOP, "hook_event_name": "Notification", "message": "1 < 2 & <b>3</b>"})
+        until(lambda: ctl("count", "displayed") == "1", "it is shown")
+        ctl("close-all")
+        text = until(lambda: [e["message"] for e in history(ctl) if "3" in e["body"]], "it is history")[0]
+        assert "1 &lt; 2 &amp; &lt;b&gt;3&lt;/b&gt;" in text, "as Pango shows it: as it was said"
+
+
+@pytest.mark.parametrize("word", ["Allow", "Deny"])
+def test_dunst_answers(hooks: Hooks, word: str) -> None:
+    with dunst(hooks) as ctl:
+        hooks.start()
+        (hooks.root / "word").write_text(f"{word}\n")
+
+        def answer() -> str:
+            """Of a menu's choice; dunst closes what was clicked too soon to count."""
+            request = Request(hooks, ASKS)
+            until(lambda: ctl("count", "displayed") == "1", "it is shown")
+            until(lambda: (ctl("context"), request.is_over())[1], "something comes of it")
+            until(lambda: ctl("count", "displayed") == "0", "it is withdrawn")
+            return request.answer().get("hookSpecificOutput", {}).get("decision", {}).get("behavior", "")
+
+        assert until(answer, "the choice counts") == word.lower()
+
+
+def test_dunst_withdraws(hooks: Hooks) -> None:
+    settings(hooks, "events: {Stop: no}")
+    with dunst(hooks) as ctl:
+        hooks.start()
+        request = Request(hooks, ASKS)
+        until(lambda: ctl("count", "displayed") == "1", "it is shown")
+        hooks.post(STOP)
+        assert request.answer() == {}
+        until(lambda: ctl("count", "displayed") == "0", "it is withdrawn")
+        request = Request(hooks, ASKS)
+        until(lambda: ctl("count", "displayed") == "1", "it is shown")
+        ctl("close")
+        assert request.answer() == {}, "closing it is no answer"

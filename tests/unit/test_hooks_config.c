@@ -14,18 +14,38 @@ static struct config parsed(const char *text) {
     return c;
 }
 
+static void check_event(const struct config *c, int id, bool notify, int urgency,
+                        const char *sound) {
+    ck_assert_int_eq(c->events[id].notify, notify);
+    ck_assert_int_eq(c->events[id].urgency, urgency);
+    ck_assert_str_eq(c->events[id].sound, sound);
+}
+
+static void check_log(const struct config *c, bool bodies, size_t field, int64_t size, int files) {
+    ck_assert_int_eq(c->log_bodies, bodies);
+    ck_assert_uint_eq(c->log_field, field);
+    ck_assert_int_eq(c->log_size, size);
+    ck_assert_int_eq(c->log_files, files);
+}
+
+static void check_rest(const struct config *c, int quiet_from, int quiet_to, const char *flags) {
+    char text[4] = {c->quiet_critical ? 'c' : '-', c->unless_focused ? 'f' : '-',
+                    c->answer ? 'a' : '-', '\0'};
+
+    ck_assert_int_eq(c->quiet_from, quiet_from);
+    ck_assert_int_eq(c->quiet_to, quiet_to);
+    ck_assert_str_eq(text, flags);
+}
+
 START_TEST(nothing_said_is_the_defaults) {
     static const char *const texts[] = {"", "# a: b\n", "{}", "events: {}\n"};
-    struct config by_default;
-    struct config c;
+    struct config c = parsed(texts[_i]);
 
-    config_defaults(&by_default);
-    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
-        c = parsed(texts[i]);
-        ck_assert_int_eq(memcmp(&c, &by_default, sizeof(c)), 0);
-    }
-    ck_assert(c.events[EVENT_STOP].notify && !c.events[EVENT_SESSION_END].notify);
+    check_event(&c, EVENT_SESSION_END, false, URGENCY_LOW, "");
+    check_event(&c, EVENT_STOP, true, URGENCY_NORMAL, c.events[EVENT_TASK_COMPLETED].sound);
     ck_assert_int_eq(c.events[EVENT_STOP_FAILURE].urgency, URGENCY_CRITICAL);
+    check_rest(&c, -1, -1, "c-a");
+    check_log(&c, false, 256, 8 << 20, 14);
 }
 END_TEST
 
@@ -41,17 +61,13 @@ START_TEST(what_is_said_counts) {
                              "answer: false\n"
                              "log: {bodies: yes, field-bytes: 1000, file-mib: 20, files: 3}\n");
 
-    ck_assert(!c.events[EVENT_STOP].notify && c.events[EVENT_SESSION_END].notify);
-    ck_assert(c.events[EVENT_SESSION_START].notify && !c.events[EVENT_NOTIFICATION].notify);
-    ck_assert_str_eq(c.events[EVENT_STOP_FAILURE].sound, "");
-    ck_assert_str_eq(c.events[EVENT_NOTIFICATION].sound, "bell");
-    ck_assert_int_eq(c.events[EVENT_STOP_FAILURE].urgency, URGENCY_NORMAL);
-    ck_assert_int_eq(c.quiet_from, 22 * 60 + 30);
-    ck_assert_int_eq(c.quiet_to, 7 * 60 + 5);
-    ck_assert(!c.quiet_critical && c.unless_focused && !c.answer && c.log_bodies);
-    ck_assert_uint_eq(c.log_field, 1000);
-    ck_assert_int_eq(c.log_size, 20 << 20);
-    ck_assert_int_eq(c.log_files, 3);
+    ck_assert(!c.events[EVENT_STOP].notify);
+    check_event(&c, EVENT_SESSION_END, true, URGENCY_LOW, "");
+    check_event(&c, EVENT_SESSION_START, true, URGENCY_LOW, "");
+    check_event(&c, EVENT_STOP_FAILURE, true, URGENCY_NORMAL, "");
+    check_event(&c, EVENT_NOTIFICATION, false, URGENCY_NORMAL, "bell");
+    check_rest(&c, 22 * 60 + 30, 7 * 60 + 5, "-f-");
+    check_log(&c, true, 1000, 20 << 20, 3);
 }
 END_TEST
 
@@ -91,21 +107,33 @@ START_TEST(what_is_wrong_has_a_line) {
 }
 END_TEST
 
-START_TEST(quiet_hours_pass_midnight) {
-    struct config c = parsed("quiet-hours: {from: 22:00, to: 07:00}");
-    struct config day = parsed("quiet-hours: {from: 13:00, to: 14:00, critical: no}");
-    struct config never = parsed("");
+static const struct {
+    const char *text;
+    int minute;
+    int urgency;
+    bool quiet;
+} quiet[] = {
+    {"{from: 22:00, to: 07:00}", 22 * 60, URGENCY_NORMAL, true},
+    {"{from: 22:00, to: 07:00}", 0, URGENCY_NORMAL, true},
+    {"{from: 22:00, to: 07:00}", 7 * 60 - 1, URGENCY_LOW, true},
+    {"{from: 22:00, to: 07:00}", 7 * 60, URGENCY_NORMAL, false},
+    {"{from: 22:00, to: 07:00}", 22 * 60 - 1, URGENCY_NORMAL, false},
+    {"{from: 22:00, to: 07:00}", 0, URGENCY_CRITICAL, false},
+    {"{from: 13:00, to: 14:00, critical: no}", 13 * 60, URGENCY_CRITICAL, true},
+    {"{from: 13:00, to: 14:00, critical: no}", 14 * 60, URGENCY_CRITICAL, false},
+    {"{from: 13:00, to: 14:00, critical: no}", 0, URGENCY_NORMAL, false},
+    {"{from: 13:00, to: 13:00}", 13 * 60, URGENCY_NORMAL, false},
+};
 
-    ck_assert(config_is_quiet(&c, 22 * 60, URGENCY_NORMAL));
-    ck_assert(config_is_quiet(&c, 0, URGENCY_NORMAL));
-    ck_assert(config_is_quiet(&c, 7 * 60 - 1, URGENCY_LOW));
-    ck_assert(!config_is_quiet(&c, 7 * 60, URGENCY_NORMAL));
-    ck_assert(!config_is_quiet(&c, 22 * 60 - 1, URGENCY_NORMAL));
-    ck_assert(!config_is_quiet(&c, 0, URGENCY_CRITICAL));
-    ck_assert(config_is_quiet(&day, 13 * 60, URGENCY_CRITICAL));
-    ck_assert(!config_is_quiet(&day, 14 * 60, URGENCY_CRITICAL));
-    ck_assert(!config_is_quiet(&day, 0, URGENCY_NORMAL));
-    ck_assert(!config_is_quiet(&never, 0, URGENCY_LOW));
+START_TEST(quiet_hours_pass_midnight) {
+    char text[100];
+    struct config c;
+
+    snprintf(text, sizeof(text), "quiet-hours: %s", quiet[_i].text);
+    c = parsed(text);
+    ck_assert_int_eq(config_is_quiet(&c, quiet[_i].minute, quiet[_i].urgency), quiet[_i].quiet);
+    c = parsed("");
+    ck_assert(!config_is_quiet(&c, quiet[_i].minute, quiet[_i].urgency));
 }
 END_TEST
 
@@ -114,9 +142,9 @@ Suite *hooks_config_suite(void) {
     Suite *s = suite_create("hooks_config");
     TCase *tc = test_case(s, "hooks_config");
 
-    tcase_add_test(tc, nothing_said_is_the_defaults);
+    tcase_add_loop_test(tc, nothing_said_is_the_defaults, 0, 4);
     tcase_add_test(tc, what_is_said_counts);
     tcase_add_loop_test(tc, what_is_wrong_has_a_line, 0, (int)(sizeof(bad) / sizeof(*bad)));
-    tcase_add_test(tc, quiet_hours_pass_midnight);
+    tcase_add_loop_test(tc, quiet_hours_pass_midnight, 0, (int)(sizeof(quiet) / sizeof(*quiet)));
     return s;
 }

@@ -16,31 +16,40 @@ static struct notice made(const char *vm, int session) {
     return n;
 }
 
-static bool add(struct queue *q, const char *vm, int session) {
+static void add(struct queue *q, const char *vm, int session) {
     struct notice n = made(vm, session);
 
-    return queue_add(q, &n);
+    ck_assert(queue_add(q, &n));
 }
 
-/* Whose turn it is; "" for nobody's. */
-static const char *take(struct queue *q, int64_t now) {
-    static struct queued item;
-    int wait;
+static void add_many(struct queue *q, const char *vm, int count) {
+    for (int i = 0; i < count; i++) {
+        add(q, vm, i);
+    }
+}
 
-    return queue_take(q, now, &item, &wait) ? item.notice.body : "";
+/* Whose turn it is: `body`, or "" for nobody's and then when it may be. */
+static void check_take(struct queue *q, int64_t now, const char *body, int wait) {
+    struct queued item;
+    int ms = 0;
+    bool any = queue_take(q, now, &item, &ms);
+
+    ck_assert_str_eq(any ? item.notice.body : "", body);
+    if (!any) {
+        ck_assert_int_eq(ms, wait);
+    }
 }
 
 START_TEST(the_same_key_is_merged) {
     struct queue *q = calloc(1, sizeof(*q));
-    struct queued item;
-    int wait;
 
-    ck_assert(add(q, "a", 1) && add(q, "a", 2) && add(q, "a", 1));
+    add(q, "a", 1);
+    add(q, "a", 2);
+    add(q, "a", 1);
     ck_assert_uint_eq(q->n, 2);
     ck_assert_int_eq(q->n_merged, 1);
-    ck_assert(queue_take(q, 0, &item, &wait));
-    ck_assert_str_eq(item.notice.body, "a 1");
-    ck_assert_uint_eq(item.more, 1);
+    ck_assert_uint_eq(q->items[0].more, 1);
+    check_take(q, 0, "a 1", 0);
     free(q);
 }
 END_TEST
@@ -48,13 +57,11 @@ END_TEST
 START_TEST(one_vm_has_a_share) {
     struct queue *q = calloc(1, sizeof(*q));
 
-    for (int i = 0; i < 1000; i++) {
-        ck_assert(add(q, "loud", i));
-    }
+    add_many(q, "loud", 1000);
     ck_assert_uint_eq(q->n, QUEUE_SHARE);
-    ck_assert(add(q, "quiet", 1));
-    ck_assert_str_eq(take(q, 0), "loud 0");
-    ck_assert_str_eq(take(q, 0), "quiet 1");
+    add(q, "quiet", 1);
+    check_take(q, 0, "loud 0", 0);
+    check_take(q, 0, "quiet 1", 0);
     free(q);
 }
 END_TEST
@@ -67,33 +74,29 @@ START_TEST(turns_go_round) {
     add(q, "b", 1);
     add(q, "c", 1);
     add(q, "b", 2);
-    ck_assert_str_eq(take(q, 1), "a 1");
-    ck_assert_str_eq(take(q, 2), "b 1");
-    ck_assert_str_eq(take(q, 3), "c 1");
-    ck_assert_str_eq(take(q, 4), "a 2");
-    ck_assert_str_eq(take(q, 5), "b 2");
-    ck_assert_str_eq(take(q, 6), "");
+    check_take(q, 1, "a 1", 0);
+    check_take(q, 2, "b 1", 0);
+    check_take(q, 3, "c 1", 0);
+    check_take(q, 4, "a 2", 0);
+    check_take(q, 5, "b 2", 0);
+    check_take(q, 6, "", -1);
     free(q);
 }
 END_TEST
 
 START_TEST(a_burst_and_then_one_at_a_time) {
     struct queue *q = calloc(1, sizeof(*q));
-    struct queued item;
-    int wait;
 
     for (int i = 0; i < QUEUE_BURST; i++) {
-        add(q, "a", i);
-        ck_assert(queue_take(q, 0, &item, &wait));
+        add(q, "a", 1);
+        check_take(q, 0, "a 1", 0);
     }
     add(q, "a", 100);
-    ck_assert(!queue_take(q, QUEUE_INTERVAL_MS / 4, &item, &wait));
-    ck_assert_int_eq(wait, QUEUE_INTERVAL_MS * 3 / 4);
+    check_take(q, QUEUE_INTERVAL_MS / 4, "", QUEUE_INTERVAL_MS * 3 / 4);
     add(q, "b", 1);
-    ck_assert_str_eq(take(q, QUEUE_INTERVAL_MS / 4), "b 1");
-    ck_assert_str_eq(take(q, QUEUE_INTERVAL_MS), "a 100");
-    ck_assert(!queue_take(q, QUEUE_INTERVAL_MS, &item, &wait));
-    ck_assert_int_eq(wait, -1);
+    check_take(q, QUEUE_INTERVAL_MS / 4, "b 1", 0);
+    check_take(q, QUEUE_INTERVAL_MS, "a 100", 0);
+    check_take(q, QUEUE_INTERVAL_MS, "", -1);
     free(q);
 }
 END_TEST
@@ -102,12 +105,12 @@ START_TEST(a_full_queue_takes_from_who_has_most) {
     struct queue *q = calloc(1, sizeof(*q));
     char vm[16];
 
-    for (int i = 0; i < QUEUE_MAX / QUEUE_SHARE * QUEUE_SHARE; i++) {
-        snprintf(vm, sizeof(vm), "loud%d", i % (QUEUE_MAX / QUEUE_SHARE));
-        ck_assert(add(q, vm, i));
+    for (int i = 0; i < QUEUE_MAX / QUEUE_SHARE; i++) {
+        snprintf(vm, sizeof(vm), "loud%d", i);
+        add_many(q, vm, QUEUE_SHARE);
     }
     ck_assert_uint_eq(q->n, QUEUE_MAX);
-    ck_assert(add(q, "quiet", 1));
+    add(q, "quiet", 1);
     ck_assert_uint_eq(q->n, QUEUE_MAX);
     ck_assert_int_eq(q->n_lost, 1);
     ck_assert_str_eq(q->items[QUEUE_MAX - 1].notice.body, "quiet 1");
@@ -123,9 +126,7 @@ START_TEST(questions_are_left_alone) {
     ck_assert(queue_add(q, &asks));
     asks.question = 8;
     ck_assert(queue_add(q, &asks));
-    for (int i = 0; i < 100; i++) {
-        ck_assert(add(q, "a", i));
-    }
+    add_many(q, "a", 100);
     ck_assert_uint_eq(q->n, QUEUE_SHARE);
     ck_assert_uint_eq(q->items[0].notice.question, 7);
     ck_assert_uint_eq(q->items[0].more, 0);
@@ -145,8 +146,8 @@ START_TEST(more_vms_than_are_remembered) {
     for (int i = 0; i < 3 * QUEUE_VMS; i++) {
         snprintf(vm, sizeof(vm), "vm%d", i);
         snprintf(body, sizeof(body), "vm%d 1", i);
-        ck_assert(add(q, vm, 1));
-        ck_assert_str_eq(take(q, i), body);
+        add(q, vm, 1);
+        check_take(q, i, body, 0);
     }
     free(q);
 }
