@@ -26,14 +26,38 @@ fi
 command -v curl >/dev/null || leave
 
 limit=5
+file=
 if [ "$1" = PermissionRequest ] && [ "$CLAUDE_CODE_SESSION_ATTENDED" = 1 ]; then
     limit=595
+    file=$(mktemp 2>/dev/null) || limit=5
 fi
 
 # -q: no ~/.curlrc. Without "Expect:" curl waits a second before it sends more than 1 MB.
-answer=$(curl -q -s -f --noproxy '*' --max-time "${CLAUDE_HOOKS_TIMEOUT:-$limit}" \
-    --unix-socket "$CLAUDE_HOOKS_SOCKET" -H 'Content-Type: application/json' -H 'Expect:' \
-    --data-binary @- http://localhost/hook 2>/dev/null) || exit 0
+ask() {
+    exec curl -q -s -f --noproxy '*' --max-time "${CLAUDE_HOOKS_TIMEOUT:-$limit}" \
+        --unix-socket "$CLAUDE_HOOKS_SOCKET" -H 'Content-Type: application/json' -H 'Expect:' \
+        --data-binary @- http://localhost/hook 2>/dev/null
+}
+
+give_up() {
+    [ -z "$pid" ] || kill "$pid" 2>/dev/null
+    rm -f "$file"
+    exit 0
+}
+
+if [ -n "$file" ]; then
+    # Claude ends this when its user has decided. Then nobody is to be asked on the host, either.
+    pid=
+    trap give_up HUP INT TERM
+    exec 3<&0
+    ask <&3 >"$file" &
+    pid=$!
+    wait "$pid" || give_up
+    answer=$(cat "$file")
+    rm -f "$file"
+else
+    answer=$(ask) || exit 0
+fi
 
 # Plain text would become part of what the model is told.
 case $answer in

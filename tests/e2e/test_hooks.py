@@ -534,6 +534,35 @@ def test_the_hook_without_curl(hooks: Hooks) -> None:
         hook.stdout.close()
 
 
+@pytest.mark.parametrize("shell", ["/bin/dash", "/bin/bash"])
+def test_a_hook_that_is_ended_asks_no_more(hooks: Hooks, shell: str) -> None:
+    """As Claude does it when its user has answered the dialog with Esc."""
+    if not Path(shell).exists():
+        pytest.skip(f"no {shell}")
+    place, tmp = hooks.root / "s.sock", hooks.root / "tmp"
+    tmp.mkdir()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(place))
+        listener.listen(1)
+        listener.settimeout(30)
+        hook = subprocess.Popen([shell, hooks.hook, "PermissionRequest"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                env={**hooks.env, "CLAUDE_CODE_SESSION_ATTENDED": "1", "TMPDIR": str(tmp),
+                                     "CLAUDE_HOOKS_SOCKET": str(place)})
+        assert hook.stdin and hook.stdout
+        hook.stdin.write(b"{}")
+        hook.stdin.close()
+        with listener.accept()[0] as asked:
+            asked.settimeout(30)
+            heard = b""
+            while not heard.endswith(b"\r\n\r\n{}"):
+                heard += asked.recv(65536)
+            hook.terminate()
+            assert asked.recv(1) == b"", "it hangs up"
+        assert (hook.wait(30), hook.stdout.read()) == (0, b"")
+        hook.stdout.close()
+    assert list(tmp.iterdir()) == []
+
+
 def test_the_hook_looks_whose_place_it_is(hooks: Hooks) -> None:
     """In /dev/shm anybody can make anything. The directory is somebody else's: root's, of another name."""
     hook = hooks.root / "hook.sh"
