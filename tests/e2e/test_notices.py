@@ -640,6 +640,11 @@ def dunst(hooks: Hooks) -> Iterator[Callable[..., str]]:
         assert bus.stdout
         hooks.env["DBUS_SESSION_BUS_ADDRESS"] = bus.stdout.readline().strip()
         begin("dunst", "-conf", hooks.root / "dunstrc")
+        # Whoever calls it sooner has the bus begin another one, with settings of its own.
+        until(lambda: "boolean true" in subprocess.run(
+            ["dbus-send", "--session", "--print-reply", "--dest=org.freedesktop.DBus", "/", "org.freedesktop.DBus.NameHasOwner",
+             "string:org.freedesktop.Notifications"], env=hooks.env, capture_output=True, text=True, check=True).stdout,
+            "dunst is there")
         until(lambda: ctl("count", "displayed") == "0", "dunst answers")
         yield ctl
     finally:
