@@ -167,7 +167,7 @@ static int control(struct daemon *d, const char *line, FILE *reply) {
     desktop_post(d, &notice);
     fprintf(reply,
             "A notification is on its way. If you don't see it, look at the end of "
-            "%s/claude-hooks-server.log.\n",
+            "%s/claude-hooks-server.log, or in the journal of a service.\n",
             s->log.dir);
     return 0;
 }
