@@ -13,6 +13,8 @@ struct listener {
     int64_t next_try;
 };
 
+/* For who can't do without: ENOTFOUND when there is no server. Else the first waiting does it. */
+int listen_open(struct listener *l, csb_error **err);
 /* For at most so long; less when something was heard. -1 to go on, else the exit status to end with. */
 int listen_wait(struct listener *l, int64_t ms);
 void listen_end(struct listener *l);

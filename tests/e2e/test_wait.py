@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 from typing import Iterator
 
 import pytest
 
 from fakelab import FakeLab
-from sandbox import FAILED, INTERRUPTED, USAGE, until
+from sandbox import FAILED, INTERRUPTED, USAGE, kill, until
+from servers import Server
 
 TIMED_OUT = 124     # claude-sandbox(1), EXIT STATUS
 START = 2330032
@@ -116,6 +118,31 @@ def test_until_the_vm_is_gone(lab: WaitLab, how: tuple[str, ...]) -> None:
     until(lambda: lab.looks() >= 1, "it looks")
     lab.run("-d", lab.dir, *how).expect(0)
     assert running.wait(30).status == 0
+
+
+def test_with_a_server_and_without_it_again(lab: WaitLab) -> None:
+    """It only tells sooner. What Claude says of itself counts, whoever claims the turn to be over."""
+    server = Server(lab, "claude-hooks-server")
+    try:
+        pid = server.start()
+        lab.claude("busy")
+        running = lab.start("-d", lab.dir, "wait")
+        until(lambda: lab.looks() >= 1, "it looks")
+        socket = until(lambda: [*(lab.state / "run/hooks").glob("*.sock")], "the VM's socket is there")[0]
+        for _ in range(3):
+            before = lab.looks()
+            done = subprocess.run(["curl", "-sf", "--unix-socket", socket, "-d", '{"hook_event_name": "Stop"}',
+                                   "http://localhost/hook"], capture_output=True, timeout=30)
+            assert done.returncode == 0
+            until(lambda: lab.looks() > before, "it looks again")
+        assert running.process.poll() is None
+        kill(pid)
+        before = lab.looks()
+        until(lambda: lab.looks() > before + 1, "it goes on looking")
+        lab.claude("idle")
+        assert running.wait(30).status == 0
+    finally:
+        server.close()
 
 
 def test_interrupt(lab: WaitLab) -> None:
