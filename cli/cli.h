@@ -40,6 +40,7 @@ struct cli_options {
     bool dry_run;
     bool leftovers;
     bool json;
+    bool follow;
     bool no_tmux;
     bool quiet;
     bool verbose;

@@ -1,24 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/* What Claude did last in the VMs: what the hooks server has logged. */
+/* What Claude did last in the VMs: what the hooks server has logged; and what it does from now on. */
 #include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli.h"
 #include "event_history.h"
 #include "event_words.h"
+#include "listen.h"
+#include "servers.h"
 
 #define LINES_DEFAULT 20
 #define LINES_MAX 100000
+#define TIME_MAX 32
 
 struct events {
     const struct cli_options *o;
     const char *vm; /* NULL: all */
     char **lines;   /* the newest first, n of them */
     size_t n;
-    int status; /* -1 while there is somebody to tell */
+    char since[TIME_MAX]; /* what came then or later is heard, and not read; "" for none */
+    int status;           /* -1 while there is somebody to tell */
 };
 
 /* Not by stdio: so each line is out at once, and nothing is left to be said at the end. Whoever reads it
@@ -72,7 +79,8 @@ static char *line_of(const struct events *e, const char *when, const char *vm,
 
 static bool take_old(const char *when, const char *vm, const json_t *event, void *userdata) {
     struct events *e = userdata;
-    char *line = line_of(e, when, vm, event);
+    bool is_new = *e->since && strcmp(when, e->since) >= 0;
+    char *line = is_new ? NULL : line_of(e, when, vm, event);
 
     if (line) {
         e->lines[e->n++] = line;
@@ -95,6 +103,86 @@ static void put_last(struct events *e, const char *state_dir, size_t n) {
     e->lines = NULL;
 }
 
+/* As in the log, so that they can be compared. */
+static void print_now(char *out, size_t size) {
+    struct timespec now;
+    struct tm tm;
+    char text[24];
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &tm);
+    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(out, size, "%s.%03dZ", text, (int)(now.tv_nsec / 1000000 % 1000));
+}
+
+static void put_lost(struct events *e, const char *when, uint64_t lost) {
+    char line[128];
+
+    if (e->o->json) {
+        snprintf(line, sizeof(line), "{\"time\":\"%s\",\"lost\":%" PRIu64 "}\n", when, lost);
+    } else {
+        snprintf(line, sizeof(line), "(%" PRIu64 " event%s lost)\n", lost, lost == 1 ? "" : "s");
+    }
+    put(e, line);
+}
+
+/* What our parser does not take is told by what the library has understood. */
+static json_t *parse(const csb_event *event) {
+    size_t len = 0;
+    const char *text = csb_event_json(event, &len);
+    json_t *json = json_loadb(text, len, JSON_ALLOW_NUL, NULL);
+
+    return json ? json
+                : json_pack("{s:s, s:s?, s:s?}", "hook_event_name", csb_event_name(event),
+                            "session_id", csb_event_session(event), "tool_name",
+                            csb_event_tool(event));
+}
+
+static int on_event(const csb_event *event, csb_reply *reply, void *userdata) {
+    struct events *e = userdata;
+    char now[TIME_MAX];
+
+    (void)reply;
+    print_now(now, sizeof(now));
+    if (csb_event_lost(event) > 0) {
+        put_lost(e, now, csb_event_lost(event));
+    }
+    if (!e->vm || strcmp(e->vm, csb_event_vm(event)) == 0) {
+        json_t *json = parse(event);
+        char *line = line_of(e, now, csb_event_vm(event), json);
+
+        put(e, line ? line : "");
+        free(line);
+        json_decref(json);
+    }
+    return e->status >= 0;
+}
+
+/* First it is listened, so that nothing is missed between what was and what comes. */
+static int follow(struct events *e, csb_ctx *ctx, size_t n) {
+    struct listener l = {.ctx = ctx, .fn = on_event, .userdata = e};
+    csb_error *err = NULL;
+    bool told = false;
+
+    cli_start_hooks();
+    if (listen_open(&l, &err) != 0) {
+        return cli_report(err);
+    }
+    print_now(e->since, sizeof(e->since));
+    put_last(e, csb_ctx_state_dir(ctx), n);
+    while (e->status < 0) {
+        int status = listen_wait(&l, INT_MAX);
+
+        e->status = e->status < 0 ? status : e->status;
+        if (e->status < 0 && !l.hooks && !told) {
+            cli_print_safe(HOOKS_SERVER " has ended; going on when there is another one");
+        }
+        told = !l.hooks;
+    }
+    listen_end(&l);
+    return e->status;
+}
+
 static int parse_lines(const char *text, size_t *ret) {
     char *end = NULL;
     unsigned long n = *text >= '0' && *text <= '9' ? strtoul(text, &end, 10) : 0;
@@ -113,6 +201,9 @@ static int run(csb_ctx *ctx, const struct cli_options *o) {
 
     if (status >= 0) {
         return status;
+    }
+    if (o->follow) {
+        return follow(&e, ctx, n);
     }
     put_last(&e, csb_ctx_state_dir(ctx), n);
     return e.status < 0 ? 0 : e.status;

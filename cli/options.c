@@ -38,6 +38,7 @@ static const struct option options[] = {
     {'p', "ports", "LIST",
      "ports of the VM to reach from here: HOST:GUEST or both alike, by commas", AT(ports)},
     {0, "engine", "NAME", "lima or qemu (default: what works here)", AT(engine)},
+    {0, "follow", NULL, "events: go on with those to come", AT(follow)},
     {0, "vm", "VM", "events: only of this VM", AT(vm)},
     {'n', "lines", "N", "events: so many of the last ones (default: 20)", AT(lines)},
     {0, "for", "WHAT", "wait: idle (default), input or exit", AT(wait_for)},

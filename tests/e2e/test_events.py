@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
+import threading
 from typing import Iterator
 
 import pytest
 
-from sandbox import USAGE, Done, until
+from sandbox import FAILED, INTERRUPTED, USAGE, Done, kill, until
 from test_hooks import Hooks
 
 PRE = {"hook_event_name": "PreToolUse", "session_id": "s1", "tool_name": "Bash", "tool_input": {"command": "make test"}}
@@ -37,6 +39,37 @@ class Events(Hooks):
         """Without the time."""
         lines = self.events(*argv).expect(0).lines()
         return [line[21:] for line in lines]
+
+
+class Follower:
+    """`events --follow`, whose lines come as they are said."""
+
+    def __init__(self, hooks: Events, *argv: str, **env: str) -> None:
+        self.hooks, self.lines = hooks, []      # type: ignore[var-annotated]
+        self.process = hooks.begin("--follow", *argv, **env)
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+
+    def words(self) -> list[str]:
+        return [line[21:] for line in self.lines]
+
+    def hears(self, prompt: str) -> None:
+        """Says it, until that is heard: when it listens can't be seen from outside."""
+        def said_and_heard() -> bool:
+            self.hooks.post({"hook_event_name": "UserPromptSubmit", "prompt": prompt})
+            return any(prompt in line for line in self.lines)
+        until(said_and_heard, f"{prompt} is heard of")
+
+    def end(self, number: int = signal.SIGINT) -> tuple[int, str]:
+        """Exit status and words."""
+        self.process.send_signal(number)
+        status = self.process.wait(30)
+        assert self.process.stderr
+        return status, self.process.stderr.read()
 
 
 @pytest.fixture
@@ -122,3 +155,97 @@ def test_words_that_are_none(hooks: Events) -> None:
     hooks.events("-n", "x").expect(USAGE, "--lines x")
     hooks.events("-n", "-1").expect(USAGE)
     hooks.events("web").expect(USAGE, "web")
+
+
+# -- those to come --
+
+
+def test_follow(hooks: Events) -> None:
+    """The server is started for it, and each line is there as the event comes."""
+    follower = Follower(hooks)
+    until(lambda: hooks.run("status").returncode == 0, "the server runs")
+    follower.hears("first")
+    hooks.post(POST)
+    hooks.post(PRE)
+    until(lambda: follower.words()[-1] == "web  working: Bash `make test`", "the next one is told")
+    assert set(follower.words()[:-1]) == {"web  working: first"}
+    assert follower.end() == (INTERRUPTED, "")
+
+
+def test_follow_begins_with_what_was(hooks: Events) -> None:
+    hooks.start()
+    hooks.post(STOP)
+    follower = Follower(hooks, "-n", "1", "--json")
+    until(lambda: follower.lines, "the one that was")
+    follower.hears("new")
+    follower.end()
+    told = [json.loads(line) for line in follower.lines]
+    assert [list(line) for line in told] == [KEYS] * len(told)
+    assert (told[0]["event"], told[0]["text"]) == ("Stop", "All tests pass.")
+    assert {(line["event"], line["text"]) for line in told[1:]} == {("UserPromptSubmit", "new")}
+    assert sorted(line["time"] for line in told) == [line["time"] for line in told]
+
+
+def test_follow_one_vm(hooks: Events) -> None:
+    hooks.start()
+    first = hooks.socket()
+    hooks.add_vm("other", "/home/ann/other")
+    until(lambda: len(hooks.sockets()) == 2, "the new VM has a socket")
+    second = next(path for path in hooks.sockets() if path != first)
+    follower = Follower(hooks, "--vm", "other", "-n", "0")
+
+    def heard() -> bool:
+        hooks.post(PRE, first)
+        hooks.post(STOP, second)
+        return bool(follower.lines)
+
+    until(heard, "the other VM is heard")
+    assert set(follower.words()) == {"other  done: All tests pass."}
+    follower.end()
+
+
+@pytest.mark.parametrize("by_force", [False, True])
+def test_follow_outlives_the_server(hooks: Events, by_force: bool) -> None:
+    follower = Follower(hooks, "-n", "0")
+    until(lambda: hooks.run("status").returncode == 0, "the server runs")
+    follower.hears("before")
+    if by_force:
+        kill(hooks.pid())
+    else:
+        hooks.run("stop")
+    hooks.start()
+    follower.hears("after")
+    status, said = follower.end()
+    assert status == INTERRUPTED and said.count("\n") <= 1
+
+
+def test_follow_without_a_server(hooks: Events) -> None:
+    hooks.events("--follow", CLAUDE_SANDBOX_HOOKS="0").expect(FAILED, "claude-hooks-server start")
+
+
+def test_who_follows_may_leave(hooks: Events) -> None:
+    hooks.start()
+    running = hooks.begin("--follow", "-n", "0")
+    assert running.stdout and running.stderr
+    running.stdout.close()
+
+    def ended() -> bool:
+        hooks.post(STOP)
+        return running.poll() is not None
+
+    until(ended, "it ends with the next line")
+    assert (running.returncode, running.stderr.read()) == (0, "")
+
+
+def test_one_that_does_not_read_slows_nobody(hooks: Events) -> None:
+    hooks.start()
+    follower = Follower(hooks, "-n", "0")
+    follower.hears("before")
+    follower.process.send_signal(signal.SIGSTOP)
+    big = {**STOP, "padding": "x" * (4 << 20)}
+    for _ in range(12):
+        assert hooks.post(big) == (200, "{}")
+    follower.process.send_signal(signal.SIGCONT)
+    until(lambda: any("lost)" in line for line in follower.lines), "what was lost is told")
+    follower.hears("after")
+    follower.end()
