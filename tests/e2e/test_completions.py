@@ -104,7 +104,7 @@ def test_every_option(lab: CompletionLab, shell: str) -> None:
 
 @shells
 @pytest.mark.parametrize("words", [("stop", ""), ("delete", "-f", "claude"), ("prune", "claude"), ("-c", ""),
-                                   ("rebuild-tools-vm", "claude")])
+                                   ("wait", ""), ("events", "--vm", ""), ("rebuild-tools-vm", "claude")])
 def test_names_of_vms(lab: CompletionLab, shell: str, words: tuple[str, ...]) -> None:
     assert lab.offers(shell, *words) >= set(VMS)
     assert {offer for offer in lab.offers(shell, *words) if "x" in offer[:2] or "notes" in offer} == set()
@@ -121,6 +121,7 @@ def test_values(lab: CompletionLab, shell: str) -> None:
     assert lab.offers(shell, "--engine", "") == {"lima", "qemu"}
     assert lab.offers(shell, "--engine", "q") == {"qemu"}
     assert lab.offers(shell, "--settings-mode", "") == {"rw", "ro"}
+    assert lab.offers(shell, "wait", "--for", "i") == {"idle", "input"}
     assert {name.rstrip("/") for name in lab.offers(shell, "--dir", "b")} == {"b"}
     assert "a file.yaml" not in {name.replace("\\", "") for name in lab.offers(shell, "-d", "")}
     assert "a file.yaml" in {name.replace("\\", "") for name in lab.offers(shell, "-t", "")}
