@@ -9,9 +9,9 @@
 #include "wait_state.h"
 
 /* Of one look. */
-#define LOOK_MS 10000
+#define LOOK_MS 20000
 /* So long a VM that runs may not answer, as one that reboots. */
-#define SILENCE_MS 60000
+#define SILENCE_MS 120000
 
 struct waiting {
     struct wait_state state;
