@@ -73,7 +73,7 @@ static inline int fake_run(struct csb__env *env, const struct csb__run *run,
 }
 
 static inline void fake_setup(void) {
-    static const struct csb__runner runner = {fake_run};
+    static const struct csb__runner runner = {.run = fake_run};
 
     memset(&fake, 0, sizeof(fake));
     strcpy(fake.root, "/tmp/csb-lima-XXXXXX");

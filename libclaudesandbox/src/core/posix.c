@@ -66,6 +66,13 @@ int csb__pipe(int fds[2]) {
     return 0;
 }
 
+void csb__fd_close(int *fd) {
+    if (*fd >= 0) {
+        close(*fd);
+        *fd = -1;
+    }
+}
+
 bool csb__unix_path_fits(const char *path) {
     struct sockaddr_un addr;
 

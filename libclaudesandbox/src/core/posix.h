@@ -18,6 +18,8 @@ void csb__sleep_ms(int ms);
  * there by others must not be ours. -1, for which errno tells, stays -1. */
 int csb__fd_move_up(int fd);
 int csb__pipe(int fds[2]);
+/* Closes it, unless it is -1, and makes it that. */
+void csb__fd_close(int *fd);
 /* A connected unix stream socket, or -1 with errno (ENAMETOOLONG for a path that doesn't fit). */
 int csb__unix_connect(const char *path);
 /* An unconnected IPv4 stream socket, or -1 with errno. */

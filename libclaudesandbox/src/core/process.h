@@ -51,10 +51,14 @@ struct csb__run_result {
 void csb__run_result_free(struct csb__run_result *r);
 #define CSB__AUTORESULT CSB__CLEANUP(csb__run_result_free) struct csb__run_result
 
-/* The seam: who runs children. Tests give a context their own. */
+struct csb__child;
+
+/* The seam: who runs and starts children. Tests give a context their own. */
 struct csb__runner {
     int (*run)(struct csb__env *env, const struct csb__run *run, struct csb__run_result *ret,
                csb_error **err);
+    int (*start)(struct csb__env *env, const struct csb__run *run, struct csb__child *ret,
+                 csb_error **err);
 };
 
 /*
