@@ -93,11 +93,10 @@ static int prepare(csb_vm *vm, const csb_claude_options *o, const char *const *e
     return rc == 0 ? csb__vm_arm_hooks(vm, err) : rc;
 }
 
-int csb_vm_exec_claude(csb_vm *vm, const csb_claude_options *opts, csb_exit *ret, csb_error **err) {
+/* How Claude is run: the words and the environment are the caller's to keep. */
+static int plan(csb_vm *vm, const csb_claude_options *opts, struct csb__strv *argv,
+                struct csb__strv *env, csb_exec_options *exec, csb_error **err) {
     csb_claude_options o = CSB_CLAUDE_OPTIONS_INIT;
-    csb_exec_options exec = CSB_EXEC_OPTIONS_INIT;
-    CSB__AUTOSTRV argv = CSB__STRV_INIT;
-    CSB__AUTOSTRV env = CSB__STRV_INIT;
     int rc = csb__options_load(&o, sizeof(o), opts, err);
 
     if (rc == 0 && (o.flags & ~(unsigned)(CSB_EXEC_TTY | CSB_CLAUDE_HOST_LOGIN))) {
@@ -109,28 +108,47 @@ int csb_vm_exec_claude(csb_vm *vm, const csb_claude_options *opts, csb_exit *ret
     if (rc != 0) {
         return rc;
     }
-    build_argv(&argv, &o);
-    csb__host_env_claude(&env, o.env);
-    csb__strv_add_all(&env, o.env);
-    if (argv.failed || env.failed) {
+    build_argv(argv, &o);
+    csb__host_env_claude(env, o.env);
+    csb__strv_add_all(env, o.env);
+    if (argv->failed || env->failed) {
         return csb__fail_nomem(err);
     }
-    rc = prepare(vm, &o, csb__strv_items(&env), err);
+    rc = prepare(vm, &o, csb__strv_items(env), err);
     if (rc != 0) {
         return rc;
     }
     if (vm->hooks_socket && !csb__env_value(o.env, HOOKS_VARIABLE)) {
-        csb__strv_addf(&env, HOOKS_VARIABLE "=%s", vm->hooks_socket);
+        csb__strv_addf(env, HOOKS_VARIABLE "=%s", vm->hooks_socket);
     }
-    if (env.failed) {
+    if (env->failed) {
         return csb__fail_nomem(err);
     }
-    exec.argv = csb__strv_items(&argv);
-    exec.env = csb__strv_items(&env);
-    exec.stdin_fd = o.stdin_fd;
-    exec.stdout_fd = o.stdout_fd;
-    exec.stderr_fd = o.stderr_fd;
-    exec.flags = (o.flags & CSB_EXEC_TTY) | CSB_EXEC_LOGIN;
-    exec.timeout_ms = o.timeout_ms;
-    return csb_vm_exec(vm, &exec, ret, err);
+    exec->argv = csb__strv_items(argv);
+    exec->env = csb__strv_items(env);
+    exec->stdin_fd = o.stdin_fd;
+    exec->stdout_fd = o.stdout_fd;
+    exec->stderr_fd = o.stderr_fd;
+    exec->flags = (o.flags & CSB_EXEC_TTY) | CSB_EXEC_LOGIN;
+    exec->timeout_ms = o.timeout_ms;
+    return 0;
+}
+
+int csb_vm_exec_claude(csb_vm *vm, const csb_claude_options *opts, csb_exit *ret, csb_error **err) {
+    csb_exec_options exec = CSB_EXEC_OPTIONS_INIT;
+    CSB__AUTOSTRV argv = CSB__STRV_INIT;
+    CSB__AUTOSTRV env = CSB__STRV_INIT;
+    int rc = plan(vm, opts, &argv, &env, &exec, err);
+
+    return rc == 0 ? csb_vm_exec(vm, &exec, ret, err) : rc;
+}
+
+int csb_vm_spawn_claude(csb_vm *vm, const csb_claude_options *opts, csb_process **ret,
+                        csb_error **err) {
+    csb_exec_options exec = CSB_EXEC_OPTIONS_INIT;
+    CSB__AUTOSTRV argv = CSB__STRV_INIT;
+    CSB__AUTOSTRV env = CSB__STRV_INIT;
+    int rc = plan(vm, opts, &argv, &env, &exec, err);
+
+    return rc == 0 ? csb_vm_spawn(vm, &exec, ret, err) : rc;
 }

@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 #include <claudesandbox/exec.h>
 
-#include <string.h>
+#include <stdlib.h>
 
 #include "core/options.h"
 #include "core/posix.h"
 #include "guest/host_env.h"
+#include "guest/program.h"
 #include "guest/script.h"
 #include "guest/ssh.h"
 #include "vm.h"
 
 #define CONNECT_MS (60 * 1000)
-#define KILL_MS (10 * 1000)
 
-static int check(const csb_exec_options *o, csb_error **err) {
+struct csb_process {
+    csb_ctx *ctx;
+    struct csb__program program;
+};
+
+static int check(const csb_exec_options *o, int lowest_fd, csb_error **err) {
     if (o->flags & ~(unsigned)(CSB_EXEC_TTY | CSB_EXEC_LOGIN)) {
         return csb__fail(err, CSB_EINVAL, "unknown flags");
     }
@@ -23,8 +28,8 @@ static int check(const csb_exec_options *o, csb_error **err) {
     if (o->cwd && *o->cwd != '/') {
         return csb__fail(err, CSB_EINVAL, "%s is not an absolute path", o->cwd);
     }
-    if (o->stdin_fd < -1 || o->stdout_fd < -1 || o->stderr_fd < -1) {
-        return csb__fail(err, CSB_EINVAL, "a descriptor below -1 is none");
+    if (o->stdin_fd < lowest_fd || o->stdout_fd < lowest_fd || o->stderr_fd < lowest_fd) {
+        return csb__fail(err, CSB_EINVAL, "a descriptor below %d is none", lowest_fd);
     }
     for (const char *const *e = o->env; e && *e; e++) {
         if (!csb__env_entry_valid(*e)) {
@@ -34,44 +39,20 @@ static int check(const csb_exec_options *o, csb_error **err) {
     return 0;
 }
 
-/* Our side is done with a program that may still run over there. */
-static void kill_remote(csb_vm *vm, const char *token) {
-    struct csb__env *env = &vm->ctx->env;
-    int64_t saved = csb__env_shield(env, KILL_MS);
-    CSB__AUTOSTRBUF script = CSB__STRBUF_INIT;
-    CSB__AUTORESULT result = {0};
+/* The way into the guest, or nothing. */
+static int ready(csb_vm *vm, csb_error **err) {
+    int rc = csb__vm_require_running(vm, err);
 
-    csb__kill_script(&script, token);
-    if (!script.failed) {
-        (void)csb__ssh_run(env, &vm->machine.door, csb__strbuf_text(&script), NULL, &result, NULL);
-    }
-    csb__env_unshield(env, saved);
-}
-
-static int stash_env(csb_vm *vm, const char *const *entries, const char *token, csb_error **err) {
-    CSB__AUTOSTRBUF script = CSB__STRBUF_INIT;
-    CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
-    CSB__AUTORESULT result = {0};
-    int rc;
-
-    csb__stash_script(&script, token);
-    csb__stash_text(&text, entries);
-    if (script.failed || text.failed) {
-        return csb__fail_nomem(err);
-    }
-    rc = csb__ssh_run(&vm->ctx->env, &vm->machine.door, csb__strbuf_text(&script),
-                      csb__strbuf_text(&text), &result, err);
-    if (rc == 0 && result.status != 0) {
-        rc = csb__fail(err, CSB_EENGINE, "the VM takes no environment for the program");
-        csb__error_set_child(err, result.status, csb__strbuf_text(&result.errout),
-                             result.errout.len);
+    if (rc == 0) {
+        csb__env_begin(&vm->ctx->env, CONNECT_MS);
+        rc = csb__ssh_connect(&vm->ctx->env, &vm->machine.door, err);
     }
     return rc;
 }
 
-static int run(csb_vm *vm, const csb_exec_options *o, csb_exit *ret, csb_error **err) {
-    struct csb__env *env = &vm->ctx->env;
+static int start(csb_vm *vm, const csb_exec_options *o, struct csb__program *ret, csb_error **err) {
     CSB__AUTOSTRBUF script = CSB__STRBUF_INIT;
+    CSB__AUTOSTRBUF stash = CSB__STRBUF_INIT;
     CSB__AUTOSTRV session = CSB__STRV_INIT;
     char token[17];
     struct csb__command command = {.argv = o->argv && o->argv[0] ? o->argv : NULL,
@@ -79,13 +60,9 @@ static int run(csb_vm *vm, const csb_exec_options *o, csb_exit *ret, csb_error *
                                    .cwd = o->cwd ? o->cwd : vm->record.spec.project_dir,
                                    .token = token,
                                    .login = o->flags & CSB_EXEC_LOGIN};
-    struct csb__ssh_exec exec = {.stdin_fd = o->stdin_fd,
-                                 .stdout_fd = o->stdout_fd,
-                                 .stderr_fd = o->stderr_fd,
-                                 .tty = o->flags & CSB_EXEC_TTY,
-                                 .timeout_ms = o->timeout_ms};
-    int status = 0;
-    int rc;
+    struct csb__program_options program = {.token = token,
+                                           .stdio = {o->stdin_fd, o->stdout_fd, o->stderr_fd},
+                                           .tty = o->flags & CSB_EXEC_TTY};
 
     if (csb__random_hex(token, 16) != 0) {
         return csb__fail(err, CSB_ESYSTEM, "no random numbers");
@@ -95,42 +72,115 @@ static int run(csb_vm *vm, const csb_exec_options *o, csb_exit *ret, csb_error *
         command.env = csb__strv_items(&session);
     }
     csb__command_script(&script, &command);
-    if (script.failed || session.failed) {
+    csb__stash_text(&stash, o->env);
+    if (script.failed || stash.failed || session.failed) {
         return csb__fail_nomem(err);
     }
-    if (command.stashed) {
-        rc = stash_env(vm, o->env, token, err);
-        if (rc != 0) {
-            return rc;
-        }
+    program.script = csb__strbuf_text(&script);
+    program.stash = command.stashed ? csb__strbuf_text(&stash) : NULL;
+    return csb__program_start(&vm->ctx->env, &vm->machine.door, &program, ret, err);
+}
+
+int csb_vm_exec(csb_vm *vm, const csb_exec_options *opts, csb_exit *ret, csb_error **err) {
+    struct csb__env *env = &vm->ctx->env;
+    csb_exec_options o = CSB_EXEC_OPTIONS_INIT;
+    struct csb__program program;
+    int status = 0;
+    int rc = csb__options_load(&o, sizeof(o), opts, err);
+
+    if (rc == 0) {
+        rc = check(&o, CSB_EXEC_NULL, err);
+    }
+    if (rc == 0) {
+        rc = ready(vm, err);
+    }
+    if (rc == 0) {
+        rc = start(vm, &o, &program, err);
+    }
+    if (rc != 0) {
+        return rc;
     }
     /* The program takes the time it takes, unless the caller limits it. */
     csb__env_begin(env, -1);
-    exec.script = csb__strbuf_text(&script);
-    rc = csb__ssh_exec(env, &vm->machine.door, &exec, &status, err);
-    if (rc == CSB_ECANCELED || rc == CSB_ETIMEOUT) {
-        kill_remote(vm, token);
+    rc = csb__program_wait(env, &program, o.timeout_ms > 0 ? o.timeout_ms : -1, &status, err);
+    if (rc == 0) {
+        ret->status = status;
+    } else {
+        csb__program_end(env, &program);
     }
+    csb__program_finish(&program);
+    return rc;
+}
+
+int csb_vm_spawn(csb_vm *vm, const csb_exec_options *opts, csb_process **ret, csb_error **err) {
+    csb_exec_options o = CSB_EXEC_OPTIONS_INIT;
+    CSB__AUTOFREE csb_process *p = NULL;
+    int rc = csb__options_load(&o, sizeof(o), opts, err);
+
+    if (rc == 0) {
+        rc = check(&o, CSB_EXEC_PIPE, err);
+    }
+    if (rc == 0 && o.timeout_ms > 0) {
+        rc = csb__fail(err, CSB_EINVAL, "a time limit is for csb_process_wait()");
+    }
+    if (rc == 0) {
+        rc = ready(vm, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    p = calloc(1, sizeof(*p));
+    if (!p) {
+        return csb__fail_nomem(err);
+    }
+    p->ctx = vm->ctx;
+    rc = start(vm, &o, &p->program, err);
+    if (rc == 0) {
+        *ret = CSB__STEAL(p);
+    }
+    return rc;
+}
+
+int csb_process_fd(csb_process *process, int which) {
+    const struct csb__child *ssh = &process->program.ssh;
+
+    if (which == CSB_PROCESS_END) {
+        return ssh->exit_fd;
+    }
+    return which >= 0 && which < 3 ? ssh->stdio[which] : -1;
+}
+
+void csb_process_close(csb_process *process, int which) {
+    if (which >= 0 && which < 3) {
+        csb__fd_close(&process->program.ssh.stdio[which]);
+    }
+}
+
+int csb_process_wait(csb_process *process, int timeout_ms, csb_exit *ret, csb_error **err) {
+    struct csb__env *env = &process->ctx->env;
+    int status = 0;
+    int rc;
+
+    csb__env_begin(env, -1);
+    rc = csb__program_wait(env, &process->program, timeout_ms < 0 ? -1 : timeout_ms, &status, err);
     if (rc == 0) {
         ret->status = status;
     }
     return rc;
 }
 
-int csb_vm_exec(csb_vm *vm, const csb_exec_options *opts, csb_exit *ret, csb_error **err) {
-    csb_exec_options o = CSB_EXEC_OPTIONS_INIT;
-    int rc = csb__options_load(&o, sizeof(o), opts, err);
+int csb_process_kill(csb_process *process, int signo, csb_error **err) {
+    return csb__program_signal(&process->program, signo, err);
+}
 
-    if (rc == 0) {
-        rc = check(&o, err);
+void csb_process_free(csb_process *process) {
+    if (process) {
+        /* An ssh that can't get rid of what the program said would not end. */
+        for (int i = 0; i < 3; i++) {
+            csb_process_close(process, i);
+        }
+        csb__program_end(&process->ctx->env, &process->program);
+        csb__program_finish(&process->program);
+        free(process);
     }
-    if (rc == 0) {
-        rc = csb__vm_require_running(vm, err);
-    }
-    if (rc != 0) {
-        return rc;
-    }
-    csb__env_begin(&vm->ctx->env, CONNECT_MS);
-    rc = csb__ssh_connect(&vm->ctx->env, &vm->machine.door, err);
-    return rc == 0 ? run(vm, &o, ret, err) : rc;
 }

@@ -102,7 +102,8 @@ static void check_numbers(void) {
     check(CSB_VM_STOPPED == 1 && CSB_VM_STARTING == 2 && CSB_VM_RUNNING == 3 && CSB_VM_BROKEN == 4,
           "a state has another number");
     check(CSB_VM_FORCE_MOUNT == 1 && CSB_STOP_FORCE == 1 && CSB_DELETE_FORCE == 1 &&
-              CSB_EXEC_TTY == 1 && CSB_EXEC_LOGIN == 2,
+              CSB_EXEC_TTY == 1 && CSB_EXEC_LOGIN == 2 && CSB_EXEC_NULL == -1 &&
+              CSB_EXEC_PIPE == -2 && CSB_PROCESS_END == 3,
           "a flag has another number");
     check(CSB_CLEAN_DRY_RUN == 1, "a flag of csb_ctx_clean() has another number");
     check(CSB_LOG_INFO == 1 && CSB_LOG_DEBUG == 2, "a log level has another number");

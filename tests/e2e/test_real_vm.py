@@ -273,14 +273,24 @@ def test_interrupt_without_a_terminal_ends_the_program(lab: Lab) -> None:
 
 
 def test_command_line_is_killed(lab: Lab) -> None:
-    """The VM, and even what runs in it, does not depend on us."""
+    """The VM does not depend on us; what we ran in it does, unless it made a session of its own."""
     pids = lab.machines(lab.vm().name)
-    running = lab.begin("echo >killed; exec sleep 3002")
+    running = lab.begin("setsid sleep 3003 & echo >killed; exec sleep 3002")
     until((lab.dir / "killed").exists, "the program runs", 60)
     running.kill()
+    until(lambda: not lab.has_program("sleep 3002"), "no orphan", 30)
+    assert lab.has_program("sleep 3003")
     assert lab.vm().state == "running"
     assert lab.machines(lab.vm().name) == pids
-    lab.sh("pkill -f '^sleep 3002' || :")
+    lab.sh("pkill -f '^sleep 3003' || :")
+
+
+def test_terminal_is_lost(lab: Lab) -> None:
+    with lab.terminal("-q", "-d", lab.dir, "shell", "--", "sh", "-c", "trap '' HUP; echo ready; exec sleep 3004") as terminal:
+        terminal.expect(b"ready", 60)
+        assert lab.has_program("sleep 3004")
+        terminal.process.kill()
+        until(lambda: not lab.has_program("sleep 3004"), "no orphan", 30)
 
 
 # ---- its life ----------------------------------------------------------------------------------------------

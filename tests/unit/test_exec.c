@@ -61,31 +61,6 @@ static const char *script_of(const struct test_call *call) {
     return call->argv.items[call->argv.len - 1];
 }
 
-START_TEST(a_program_and_its_status) {
-    static const struct test_answer answers[] = {{.status = 0}, {.status = 42}};
-    AUTOVM f;
-    csb_exec_options o = CSB_EXEC_OPTIONS_INIT;
-    csb_exit done = {-1};
-    const struct test_call *call;
-
-    fake_vm_make(&f, answers, 2);
-    fake_vm_run(&f);
-    o.argv = argv_true;
-    o.stdin_fd = -1;
-    o.timeout_ms = 77;
-    ck_assert_int_eq(csb_vm_exec(&f.vm, &o, &done, NULL), 0);
-    ck_assert_int_eq(done.status, 42);
-    ck_assert_uint_eq(f.runner.n_calls, 2);
-    call = &f.runner.calls[1];
-    /* In the project, unless told otherwise; quoted once more for the outer shell. */
-    ck_assert_ptr_nonnull(strstr(script_of(call), "cd -- '\\''" FAKE_PROJECT "'\\''"));
-    ck_assert_ptr_nonnull(strstr(script_of(call), "'\\''true'\\'' '\\''a b'\\''"));
-    ck_assert(call->stdin_fd == -1 && call->stdout_fd == 1 && call->stderr_fd == 2);
-    ck_assert_int_eq(call->timeout_ms, 77);
-    ck_assert(test_has(&call->argv, "-T"));
-}
-END_TEST
-
 /* The number that two scripts share. */
 static void check_same_token(const char *a, const char *a_prefix, const char *b,
                              const char *b_prefix) {
@@ -96,6 +71,32 @@ static void check_same_token(const char *a, const char *a_prefix, const char *b,
     ck_assert_uint_eq(strspn(x + strlen(a_prefix), "0123456789abcdef"), 16);
     ck_assert_int_eq(strncmp(x + strlen(a_prefix), y + strlen(b_prefix), 16), 0);
 }
+
+START_TEST(a_program_and_its_status) {
+    static const struct test_answer answers[] = {{.status = 0}, {.status = 0}, {.status = 42}};
+    AUTOVM f;
+    csb_exec_options o = CSB_EXEC_OPTIONS_INIT;
+    csb_exit done = {-1};
+    const struct test_call *call;
+
+    fake_vm_make(&f, answers, 3);
+    fake_vm_run(&f);
+    o.argv = argv_true;
+    o.stdin_fd = -1;
+    ck_assert_int_eq(csb_vm_exec(&f.vm, &o, &done, NULL), 0);
+    ck_assert_int_eq(done.status, 42);
+    ck_assert_uint_eq(f.runner.n_calls, 3);
+    call = &f.runner.calls[2];
+    /* In the project, unless told otherwise; quoted once more for the outer shell. */
+    ck_assert_ptr_nonnull(strstr(script_of(call), "cd -- '\\''" FAKE_PROJECT "'\\''"));
+    ck_assert_ptr_nonnull(strstr(script_of(call), "'\\''true'\\'' '\\''a b'\\''"));
+    ck_assert(call->stdin_fd == -1 && call->stdout_fd == 1 && call->stderr_fd == 2);
+    ck_assert(test_has(&call->argv, "-T"));
+    /* Its keeper has nothing to tell it but signals. */
+    ck_assert_str_eq(f.runner.calls[1].input, "");
+    check_same_token(script_of(&f.runner.calls[1]), "/.csb-", script_of(call), "/.csb-");
+}
+END_TEST
 
 START_TEST(environment_goes_ahead) {
     static const char *const env[] = {"KEY=secret 'x'", "EMPTY=", NULL};
@@ -151,32 +152,10 @@ START_TEST(a_login_shell_needs_no_program) {
     o.flags = CSB_EXEC_LOGIN | CSB_EXEC_TTY;
     o.cwd = "/elsewhere";
     ck_assert_int_eq(csb_vm_exec(&f.vm, &o, &done, NULL), 0);
-    argv = &f.runner.calls[1].argv;
+    argv = &f.runner.calls[2].argv;
     ck_assert(test_has(argv, "-tt"));
     ck_assert_ptr_nonnull(strstr(argv->items[argv->len - 1], "/elsewhere"));
     ck_assert_ptr_nonnull(strstr(argv->items[argv->len - 1], "\" -l'"));
-}
-END_TEST
-
-START_TEST(a_program_left_over_there_is_ended) {
-    static const int codes[] = {CSB_ETIMEOUT, CSB_ECANCELED};
-
-    for (int i = 0; i < 2; i++) {
-        const struct test_answer answers[] = {{.status = 0}, {.rc = codes[i]}};
-        AUTOVM f;
-        csb_exec_options o = CSB_EXEC_OPTIONS_INIT;
-        csb_exit done = {-7};
-        const struct test_call *calls = f.runner.calls;
-
-        fake_vm_make(&f, answers, 2);
-        fake_vm_run(&f);
-        o.argv = argv_true;
-        ck_assert_int_eq(csb_vm_exec(&f.vm, &o, &done, NULL), codes[i]);
-        ck_assert_int_eq(done.status, -7);
-        ck_assert_uint_eq(f.runner.n_calls, 3);
-        check_same_token(script_of(&calls[1]), "/tmp/.csb-", script_of(&calls[2]), "/tmp/.csb-");
-        ck_assert_ptr_nonnull(strstr(script_of(&calls[2]), "kill -TERM"));
-    }
 }
 END_TEST
 
@@ -206,7 +185,6 @@ Suite *exec_suite(void) {
     tcase_add_test(tc, environment_goes_ahead);
     tcase_add_test(tc, without_its_environment_nothing_runs);
     tcase_add_test(tc, a_login_shell_needs_no_program);
-    tcase_add_test(tc, a_program_left_over_there_is_ended);
     tcase_add_test(tc, a_lost_connection_is_no_status);
     return s;
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/child.h"
 #include "core/posix.h"
 #include "support.h"
 
@@ -41,19 +42,36 @@ static int run_command(const struct csb__command *c, const char *const *envp,
     return run_in("/bin/sh", csb__strbuf_text(&script), envp, r);
 }
 
-/* Of nobody else's run: its files lie where all users' do. */
+static void token_path(char path[48], const char *token, const char *end) {
+    snprintf(path, 48, CSB__TOKEN_FILE "%s%s", token, end);
+}
+
+/* Of nobody else's run: its files lie where all users' do. As its keeper leaves it for a program. */
 static const char *any_token(void) {
     static char token[17];
+    char path[48];
 
     ck_assert_int_eq(csb__random_hex(token, 16), 0);
+    token_path(path, token, "");
+    test_write(path, "", 0600);
     return token;
 }
 
 static bool has_token_file(const char *token) {
-    char path[40];
+    char before[48];
+    char after[48];
 
-    snprintf(path, sizeof(path), "/tmp/.csb-%s", token);
-    return test_exists(path);
+    token_path(before, token, "");
+    token_path(after, token, ".on");
+    return test_exists(before) || test_exists(after);
+}
+
+/* Where a program leaves that to its keeper. */
+static void forget_token(const char *token) {
+    char path[48];
+
+    token_path(path, token, ".on");
+    ck_assert_int_eq(unlink(path), 0);
 }
 
 #define WORDS 300
@@ -122,7 +140,7 @@ END_TEST
 START_TEST(arguments_pass_unchanged) {
     char words[WORDS][40];
     const char *argv[WORDS + 3] = {"/usr/bin/printf", "%s\\0"};
-    struct csb__command c = {.argv = argv, .token = any_token(), .cwd = "/"};
+    struct csb__command c = {.argv = argv, .cwd = "/"};
     CSB__AUTORESULT r = {0};
 
     make_words(words);
@@ -196,7 +214,8 @@ START_TEST(as_a_shell_says_it) {
     test_write(plain, "x", 0644);
     ck_assert_int_eq(run_command(&c, NULL, &bad_cwd), 0);
     ck_assert_int_eq(bad_cwd.status, 126);
-    ck_assert(!has_token_file(c.token));
+    forget_token(c.token);
+    c.token = NULL;
     c.cwd = NULL;
     c.argv = none;
     ck_assert_int_eq(run_command(&c, NULL, &not_found), 0);
@@ -222,53 +241,22 @@ START_TEST(the_place_is_the_one_asked_for) {
 }
 END_TEST
 
-static void make_token(char token[17], char path[40]) {
-    ck_assert_int_eq(csb__random_hex(token, 16), 0);
-    snprintf(path, 40, "/tmp/.csb-%s", token);
-}
-
-/* Puts entries where the command of that token finds them, as a guest is told to. */
-static void stash(const char *token, const char *const *entries) {
-    TEST_AUTOENV env;
-    CSB__AUTOSTRBUF script = CSB__STRBUF_INIT;
-    CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
-    const char *argv[] = {"/bin/sh", "-c", NULL, NULL};
-    struct csb__run run = CSB__RUN_INIT;
-    CSB__AUTORESULT r = {0};
-
-    csb__stash_script(&script, token);
-    csb__stash_text(&text, entries);
-    ck_assert(!script.failed && !text.failed);
-    test_env(&env);
-    argv[2] = csb__strbuf_text(&script);
-    run.argv = argv;
-    run.input = csb__strbuf_text(&text);
-    run.input_len = text.len;
-    ck_assert_int_eq(csb__run(&env, &run, &r, NULL), 0);
-    ck_assert_msg(r.status == 0, "%s", csb__strbuf_text(&r.errout));
-}
-
 START_TEST(environment_is_carried) {
     static const char *const entries[] = {"A=one 'two'\n$three `four` \\", "B_2=", "C==\xff\x01",
                                           NULL};
-    char token[17];
-    char path[40];
     char stash_path[64];
     const char *const argv[] = {"sh", "-c",
                                 "printf '%s|%s|%s' \"$A\" \"${B_2-unset}\" \"$C\"; "
                                 "test -e \"$0\" || echo ' gone'",
                                 stash_path, NULL};
-    struct csb__command c = {.argv = argv, .stashed = true, .token = token};
+    struct csb__command c = {.argv = argv, .stashed = true, .token = any_token()};
     CSB__AUTOSTRBUF script = CSB__STRBUF_INIT;
+    CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
     CSB__AUTORESULT r = {0};
-    struct stat st;
 
-    make_token(token, path);
-    snprintf(stash_path, sizeof(stash_path), CSB__STASH "%s", token);
-    stash(token, entries);
-    /* Nobody else is to know the values. */
-    ck_assert_int_eq(stat(stash_path, &st), 0);
-    ck_assert_uint_eq(st.st_mode & 0777, 0600);
+    snprintf(stash_path, sizeof(stash_path), CSB__STASH "%s", c.token);
+    csb__stash_text(&text, entries);
+    test_write(stash_path, csb__strbuf_text(&text), 0600);
     csb__command_script(&script, &c);
     ck_assert_ptr_null(strstr(csb__strbuf_text(&script), "three"));
     ck_assert_int_eq(run_command(&c, NULL, &r), 0);
@@ -280,6 +268,19 @@ END_TEST
 START_TEST(an_environment_that_was_lost) {
     const char *const argv[] = {"echo", "ran", NULL};
     struct csb__command c = {.argv = argv, .stashed = true, .token = any_token()};
+    CSB__AUTORESULT r = {0};
+
+    ck_assert_int_eq(run_command(&c, NULL, &r), 0);
+    ck_assert_str_eq(csb__strbuf_text(&r.out), "");
+    ck_assert_int_eq(r.status, 126);
+    forget_token(c.token);
+}
+END_TEST
+
+/* Nor one whose keeper has given it up already. */
+START_TEST(without_its_keeper_nothing_runs) {
+    const char *const argv[] = {"echo", "ran", NULL};
+    struct csb__command c = {.argv = argv, .token = "0123456789abcdef"};
     CSB__AUTORESULT r = {0};
 
     ck_assert_int_eq(run_command(&c, NULL, &r), 0);
@@ -311,25 +312,24 @@ START_TEST(a_login_shell_is_the_users) {
 END_TEST
 
 START_TEST(the_token_names_the_group) {
-    char token[17];
-    char path[40];
+    char path[48];
     const char *const argv[] = {
         "sh", "-c",
         "read -r a b c d group rest </proc/$$/stat; echo $group; cat \"$0\";"
         " stat -c %a \"$0\"",
         path, NULL};
-    struct csb__command c = {.argv = argv, .token = token};
+    struct csb__command c = {.argv = argv, .token = any_token()};
     CSB__AUTORESULT r = {0};
     long group;
     long noted;
     unsigned mode;
 
-    make_token(token, path);
+    token_path(path, c.token, ".on");
     ck_assert_int_eq(run_command(&c, NULL, &r), 0);
     ck_assert_int_eq(sscanf(csb__strbuf_text(&r.out), "%ld %ld %o", &group, &noted, &mode), 3);
     ck_assert_int_eq(group, noted);
     ck_assert_uint_eq(mode, 0600);
-    ck_assert(!test_exists(path));
+    ck_assert(!has_token_file(c.token));
 }
 END_TEST
 
@@ -352,86 +352,151 @@ static bool is_there(void *arg) {
     return text && *text;
 }
 
-/* Starts it, waits until it says "up" in a file, kills it; how it ended. */
-static int kill_running(const char *program, char *pid_file) {
+/* A keeper at its post, with the stash it was given. */
+static void start_keeper(struct csb__env *env, const char *token, const char *stash,
+                         struct csb__child *ret) {
+    CSB__AUTOSTRBUF script = CSB__STRBUF_INIT;
+    const char *argv[] = {"/bin/sh", "-c", NULL, NULL};
+    struct csb__run run = CSB__RUN_INIT;
+    char said[18] = "";
+
+    csb__keeper_script(&script, token, strlen(stash));
+    argv[2] = csb__strbuf_text(&script);
+    run.argv = argv;
+    run.input = stash;
+    ck_assert_int_eq(csb__child_start(env, &run, ret, NULL), 0);
+    ck_assert_int_eq(csb__write_all(ret->stdio[0], stash, strlen(stash)), 0);
+    ck_assert_int_eq(read(ret->stdio[1], said, 17), 17);
+    ck_assert_int_eq(strncmp(said, token, 16), 0);
+}
+
+static void end_keeper(struct csb__env *env, struct csb__child *k, const char *word) {
+    ck_assert_int_eq(csb__write_all(k->stdio[0], word, strlen(word)), 0);
+    csb__fd_close(&k->stdio[0]);
+    ck_assert_int_eq(csb__child_wait(env, k, csb__now_ms() + 20000, "it", NULL), 0);
+    csb__child_close(k);
+}
+
+/* Starts it, waits until it says "up" in a file, tells its keeper; how it ended. */
+static int keep_running(const char *program, char *pid_file, const char *word) {
+    TEST_AUTOENV env;
+    struct csb__child keeper;
     char token[17];
-    char path[40];
     /* As $1: a missing $0 would be the path of the shell itself. */
     const char *const argv[] = {"sh", "-c", program, "sh", pid_file, NULL};
     struct csb__command c = {.argv = argv, .token = token};
     CSB__AUTOSTRBUF script = CSB__STRBUF_INIT;
-    CSB__AUTOSTRBUF killer = CSB__STRBUF_INIT;
-    CSB__AUTORESULT result = {0};
     struct running r;
     pid_t pid;
+    int status;
 
-    make_token(token, path);
+    test_env(&env);
+    ck_assert_int_eq(csb__random_hex(token, 16), 0);
+    start_keeper(&env, token, "", &keeper);
     csb__command_script(&script, &c);
-    csb__kill_script(&killer, token);
     r.script = csb__strbuf_text(&script);
     pid = test_fork(run_as_sshd, &r);
     ck_assert(test_wait(is_there, pid_file));
-    ck_assert(test_exists(path));
-    ck_assert_int_eq(run_in("/bin/sh", csb__strbuf_text(&killer), NULL, &result), 0);
-    ck_assert(!test_exists(path));
-    return test_join_child(pid);
-}
-
-START_TEST(killing_ends_all_of_it) {
-    CSB__AUTOFREE char *dir = test_dir();
-    CSB__AUTOFREE char *pid_file = test_join(dir, "pid");
-    CSB__AUTOFREE char *text = NULL;
-    int status;
-
-    status = kill_running("sleep 1000 & echo $! >\"$1.new\"; mv \"$1.new\" \"$1\"; wait", pid_file);
-    ck_assert_int_eq(status, 128 + SIGTERM);
-    text = test_read(pid_file);
-    ck_assert_int_gt(atol(text), 1);
-    ck_assert(test_wait_gone((pid_t)atol(text)));
-}
-END_TEST
-
-START_TEST(killing_does_not_ask_twice) {
-    CSB__AUTOFREE char *dir = test_dir();
-    CSB__AUTOFREE char *pid_file = test_join(dir, "pid");
-    CSB__AUTOFREE char *text = NULL;
-
-    kill_running("trap '' TERM; echo $$ >\"$1.new\"; mv \"$1.new\" \"$1\"; "
-                 "while :; do sleep 1; done",
-                 pid_file);
-    text = test_read(pid_file);
-    ck_assert_int_gt(atol(text), 1);
-    ck_assert(test_wait_gone((pid_t)atol(text)));
-}
-END_TEST
-
-START_TEST(killing_what_has_ended_is_nothing) {
-    CSB__AUTOSTRBUF killer = CSB__STRBUF_INIT;
-    CSB__AUTORESULT r = {0};
-    char token[17];
-    char path[40];
-    char stash_path[64];
-    int64_t start = csb__now_ms();
-
-    make_token(token, path);
-    csb__kill_script(&killer, token);
-    for (size_t i = 0; i < 2; i++) {
-        CSB__AUTORESULT r2 = {0};
-
-        if (access(shells[i], X_OK) == 0) {
-            ck_assert_int_eq(run_in(shells[i], csb__strbuf_text(&killer), NULL, &r2), 0);
-            ck_assert_int_eq(r2.status, 0);
-        }
+    ck_assert(has_token_file(token));
+    if (strcmp(word, CSB__KEEPER_END) == 0 || !*word) {
+        end_keeper(&env, &keeper, word);
+        ck_assert(!has_token_file(token));
+        return test_join_child(pid);
     }
-    ck_assert_int_lt(csb__now_ms() - start, 60000);
-    /* The file is there, what it speaks of is not; and an environment that nobody took. */
-    snprintf(stash_path, sizeof(stash_path), CSB__STASH "%s", token);
-    test_write(stash_path, "export A=b\n", 0600);
-    test_write(path, "2147483646\n", 0600);
-    ck_assert_int_eq(run_in("/bin/sh", csb__strbuf_text(&killer), NULL, &r), 0);
-    ck_assert_int_eq(r.status, 0);
+    ck_assert_int_eq(csb__write_all(keeper.stdio[0], word, strlen(word)), 0);
+    status = test_join_child(pid);
+    end_keeper(&env, &keeper, "");
+    ck_assert(!has_token_file(token));
+    return status;
+}
+
+#define UP "echo $! >\"$1.new\"; mv \"$1.new\" \"$1\"; "
+
+/* What its keeper does with a program and with what that started; the status is the program's own. */
+static const struct {
+    const char *word;
+    const char *program;
+    int status;
+} ends[] = {
+    {"TERM\n", "sleep 1000 & " UP "wait", 128 + SIGTERM},
+    {"USR1\n", "sleep 1000 & " UP "wait", 128 + SIGUSR1},
+    {"INT\n", "sleep 1000 & trap 'kill $!; exit 5' INT; " UP "wait", 5},
+    {"nonsense\n$(exit)\nHUP\n", "sleep 1000 & " UP "wait", 128 + SIGHUP},
+    {CSB__KEEPER_END, "sleep 1000 & " UP "wait", 128 + SIGTERM},
+    {"", "sleep 1000 & " UP "wait", 128 + SIGHUP},
+    {"", "trap '' HUP; sleep 1000 & " UP "wait", 128 + SIGTERM},
+    {"", "trap '' HUP TERM; sleep 1000 & " UP "wait", 128 + SIGKILL},
+    {CSB__KEEPER_END, "trap '' TERM; sleep 1000 & " UP "wait", 128 + SIGKILL},
+    {"STOP\nCONT\nTERM\n", "sleep 1000 & " UP "wait", 128 + SIGTERM},
+};
+
+START_TEST(a_keeper_ends_all_of_it) {
+    CSB__AUTOFREE char *dir = test_dir();
+    CSB__AUTOFREE char *pid_file = test_join(dir, "pid");
+    CSB__AUTOFREE char *text = NULL;
+
+    ck_assert_int_eq(keep_running(ends[_i].program, pid_file, ends[_i].word), ends[_i].status);
+    text = test_read(pid_file);
+    ck_assert_int_gt(atol(text), 1);
+    ck_assert(test_wait_gone((pid_t)atol(text)));
+}
+END_TEST
+
+START_TEST(a_session_of_its_own_stays) {
+    CSB__AUTOFREE char *dir = test_dir();
+    CSB__AUTOFREE char *pid_file = test_join(dir, "pid");
+    CSB__AUTOFREE char *text = NULL;
+    uint64_t start;
+    pid_t pid;
+
+    keep_running(
+        "setsid sh -c 'echo $$ >\"$0.new\"; mv \"$0.new\" \"$0\"; exec sleep 1000' \"$1\" & "
+        "wait",
+        pid_file, "");
+    text = test_read(pid_file);
+    pid = (pid_t)atol(text);
+    ck_assert_int_gt(pid, 1);
+    ck_assert_int_eq(csb__process_start_time(pid, &start), 0);
+    ck_assert_int_eq(kill(pid, SIGKILL), 0);
+}
+END_TEST
+
+/* A host that is gone before its program has begun: then it never does, and leaves nothing. */
+START_TEST(what_has_not_begun_does_not) {
+    const char *const argv[] = {"echo", "ran", NULL};
+    TEST_AUTOENV env;
+    struct csb__child keeper;
+    char token[17];
+    char path[64];
+    struct csb__command c = {.argv = argv, .token = token, .stashed = true};
+    CSB__AUTOFREE char *stash = NULL;
+    CSB__AUTORESULT r = {0};
+    struct stat st;
+
+    test_env(&env);
+    ck_assert_int_eq(csb__random_hex(token, 16), 0);
+    start_keeper(&env, token, "export A='b'\n", &keeper);
+    snprintf(path, sizeof(path), CSB__STASH "%s", token);
+    /* Nobody else is to know the values. */
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_uint_eq(st.st_mode & 0777, 0600);
+    stash = test_read(path);
+    ck_assert_str_eq(stash, "export A='b'\n");
+    end_keeper(&env, &keeper, _i ? "" : CSB__KEEPER_END);
     ck_assert(!test_exists(path));
-    ck_assert(!test_exists(stash_path));
+    ck_assert(!has_token_file(token));
+    ck_assert_int_eq(run_command(&c, NULL, &r), 0);
+    ck_assert_int_eq(r.status, 126);
+    ck_assert_str_eq(csb__strbuf_text(&r.out), "");
+}
+END_TEST
+
+START_TEST(signals_have_names) {
+    ck_assert_str_eq(csb__signal_name(SIGUSR1), "USR1");
+    ck_assert_ptr_null(csb__signal_name(0));
+    ck_assert_ptr_null(csb__signal_name(-1));
+    ck_assert_ptr_null(csb__signal_name(SIGSEGV));
+    ck_assert_ptr_null(csb__signal_name(1000));
 }
 END_TEST
 
@@ -449,10 +514,12 @@ Suite *script_suite(void) {
     tcase_add_test(tc, the_place_is_the_one_asked_for);
     tcase_add_test(tc, environment_is_carried);
     tcase_add_test(tc, an_environment_that_was_lost);
+    tcase_add_test(tc, without_its_keeper_nothing_runs);
     tcase_add_test(tc, a_login_shell_is_the_users);
     tcase_add_test(tc, the_token_names_the_group);
-    tcase_add_test(tc, killing_ends_all_of_it);
-    tcase_add_test(tc, killing_does_not_ask_twice);
-    tcase_add_test(tc, killing_what_has_ended_is_nothing);
+    tcase_add_loop_test(tc, a_keeper_ends_all_of_it, 0, sizeof(ends) / sizeof(ends[0]));
+    tcase_add_test(tc, a_session_of_its_own_stays);
+    tcase_add_loop_test(tc, what_has_not_begun_does_not, 0, 2);
+    tcase_add_test(tc, signals_have_names);
     return s;
 }

@@ -148,114 +148,6 @@ START_TEST(a_script_and_its_input) {
 }
 END_TEST
 
-static int run_exec(struct fixture *f, bool tty, int *status, csb_error **err) {
-    struct csb__ssh_exec exec = {.script = "script",
-                                 .stdin_fd = 10,
-                                 .stdout_fd = 11,
-                                 .stderr_fd = 12,
-                                 .tty = tty,
-                                 .timeout_ms = 1234};
-
-    return csb__ssh_exec(&f->env, &f->door, &exec, status, err);
-}
-
-/* The log's name is chance; everything else is not. */
-static void check_exec_argv(const struct fixture *f, const struct csb__strv *argv,
-                            const char *const *mode) {
-    const char *words[32] = {COMMON, "-o", "ControlMaster=no", "-E"};
-    size_t n = 0;
-
-    while (words[n]) {
-        n++;
-    }
-    ck_assert_uint_gt(argv->len, n);
-    words[n] = argv->items[n];
-    n++;
-    ck_assert_int_eq(strncmp(words[n - 1], f->env.state_dir, strlen(f->env.state_dir)), 0);
-    while (*mode) {
-        words[n++] = *mode++;
-    }
-    words[n++] = "box";
-    words[n++] = "--";
-    words[n++] = "script";
-    check_argv(argv, words);
-}
-
-static int count_logs(const struct fixture *f) {
-    CSB__AUTOFREE char *dir = test_join(f->env.state_dir, "run");
-
-    return test_count_entries(dir);
-}
-
-START_TEST(a_program_gets_our_streams) {
-    static const char *const plain[] = {"-T", "-e", "none", NULL};
-    static const char *const terminal[] = {"-tt", NULL};
-    static const struct test_answer answers[] = {{.status = 3}, {.status = 0}};
-    AUTOFIXTURE f;
-    const struct test_call *call;
-    int status = -1;
-
-    fixture_make(&f, answers, 2);
-    ck_assert_int_eq(run_exec(&f, false, &status, NULL), 0);
-    ck_assert_int_eq(status, 3);
-    call = &f.runner.calls[0];
-    check_exec_argv(&f, &call->argv, plain);
-    ck_assert(call->stdin_fd == 10 && call->stdout_fd == 11 && call->stderr_fd == 12);
-    ck_assert_int_eq(call->timeout_ms, 1234);
-    ck_assert_uint_eq(call->flags, CSB__RUN_FOREGROUND);
-    ck_assert_int_eq(run_exec(&f, true, &status, NULL), 0);
-    ck_assert_int_eq(status, 0);
-    check_exec_argv(&f, &f.runner.calls[1].argv, terminal);
-    ck_assert_int_eq(count_logs(&f), 0);
-}
-END_TEST
-
-/* As ssh writes into its log. */
-static void write_log(const struct csb__run *run, void *data) {
-    (void)data;
-    for (size_t i = 0; run->argv[i]; i++) {
-        if (strcmp(run->argv[i], "-E") == 0) {
-            test_write(run->argv[i + 1], "debug\nConnection to box closed by remote host.\r\n",
-                       0600);
-        }
-    }
-}
-
-START_TEST(two_meanings_of_255) {
-    static const struct test_answer answers[] = {
-        {.status = 255},
-        {.status = 255, .hook = write_log},
-        {.status = 1, .hook = write_log},
-        {.signo = SIGKILL},
-        {.rc = CSB_ETIMEOUT, .hook = write_log},
-    };
-    AUTOFIXTURE f;
-    CSB__AUTOERROR csb_error *broke = NULL;
-    CSB__AUTOERROR csb_error *killed = NULL;
-    int status = -1;
-
-    fixture_make(&f, answers, 5);
-    /* The program's own. */
-    ck_assert_int_eq(run_exec(&f, false, &status, NULL), 0);
-    ck_assert_int_eq(status, 255);
-    /* ssh's. */
-    status = -1;
-    ck_assert_int_eq(run_exec(&f, false, &status, &broke), CSB_EENGINE);
-    test_check_error(broke, CSB_EENGINE,
-                     "the connection to the VM broke: Connection to box closed "
-                     "by remote host.");
-    ck_assert_int_eq(status, -1);
-    /* What ssh has to say beside is no failure. */
-    ck_assert_int_eq(run_exec(&f, false, &status, NULL), 0);
-    ck_assert_int_eq(status, 1);
-    ck_assert_int_eq(run_exec(&f, false, &status, &killed), CSB_EENGINE);
-    test_check_error(killed, CSB_EENGINE, "signal 9");
-    ck_assert_int_eq(run_exec(&f, false, &status, NULL), CSB_ETIMEOUT);
-    /* Logs don't pile up, however it ended. */
-    ck_assert_int_eq(count_logs(&f), 0);
-}
-END_TEST
-
 START_TEST(a_port_is_carried) {
     static const struct test_answer answers[] = {
         {.status = 0},
@@ -300,8 +192,6 @@ Suite *ssh_suite(void) {
     tcase_add_test(tc, no_connection_says_why);
     tcase_add_test(tc, somebody_else_was_faster);
     tcase_add_test(tc, a_script_and_its_input);
-    tcase_add_test(tc, a_program_gets_our_streams);
-    tcase_add_test(tc, two_meanings_of_255);
     tcase_add_test(tc, a_port_is_carried);
     tcase_add_test(tc, what_is_not_open_is_not_closed);
     return s;

@@ -23,11 +23,11 @@ typedef struct csb_claude_options {
                                     Claude's credentials and endpoint (ANTHROPIC_API_KEY,
                                     ANTHROPIC_AUTH_TOKEN, CLAUDE_CODE_OAUTH_TOKEN,
                                     ANTHROPIC_BASE_URL, ...) */
-    int stdin_fd;                /* -1: /dev/null */
-    int stdout_fd;               /* -1: /dev/null */
-    int stderr_fd;               /* -1: /dev/null */
-    unsigned flags;              /* CSB_EXEC_TTY, CSB_CLAUDE_HOST_LOGIN */
-    int timeout_ms;              /* 0 or less: none */
+    int stdin_fd;                /* as in csb_exec_options, for the next four too */
+    int stdout_fd;
+    int stderr_fd;
+    unsigned flags; /* CSB_EXEC_TTY, CSB_CLAUDE_HOST_LOGIN */
+    int timeout_ms;
 } csb_claude_options;
 
 #define CSB_CLAUDE_OPTIONS_INIT                                                                    \
@@ -46,6 +46,19 @@ typedef struct csb_claude_options {
  */
 CSB_API int csb_vm_exec_claude(csb_vm *vm, const csb_claude_options *opts, csb_exit *ret,
                                csb_error **err);
+
+/*
+ * Starts Claude Code in the guest as csb_vm_exec_claude() does, and does not wait for it. With the
+ * arguments "--output-format", "stream-json", "--verbose" and a prompt, its output is a line of JSON
+ * for each thing that happens.
+ *
+ * opts: as for csb_vm_exec_claude(), and what csb_vm_spawn() says.
+ * ret: the running program, for csb_process_free().
+ *
+ * Errors: as csb_vm_exec().  Blocks until the guest has agreed.  Since: 0.1
+ */
+CSB_API int csb_vm_spawn_claude(csb_vm *vm, const csb_claude_options *opts, csb_process **ret,
+                                csb_error **err);
 
 /* What Claude does in a machine. Higher is busier. */
 enum {

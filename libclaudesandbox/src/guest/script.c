@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest/script.h"
 
+#include <signal.h>
 #include <string.h>
 
 void csb__shell_quote(struct csb__strbuf *out, const char *text) {
@@ -41,8 +42,57 @@ void csb__stash_text(struct csb__strbuf *out, const char *const *env) {
     export_all(out, env, "\n");
 }
 
-void csb__stash_script(struct csb__strbuf *out, const char *token) {
-    csb__strbuf_printf(out, "umask 077; cat >" CSB__STASH "%s", token);
+/*
+ * T is the token's file: empty while the program has not begun, renamed by it to T.on when it does,
+ * with its group in it, and gone when it has ended. So of the end and the beginning one is first.
+ *
+ * No "--" for kill: dash takes it for a number.
+ */
+static const char keeper[] =
+    "group() {\n"
+    "    n=0\n"
+    "    until read -r p <\"$f.on\"; do\n"
+    "        [ -e \"$f\" ] || [ -e \"$f.on\" ] || return 1\n"
+    "        [ $n -lt 100 ] || return 1\n"
+    "        n=$((n + 1)); sleep 0.1\n"
+    "    done\n"
+    "}\n"
+    "quit() {\n"
+    "    rm \"$f\" && { rm -f \"$e\"; exit 0; }\n"
+    "    group || exit 0\n"
+    "    for s; do\n"
+    "        kill -\"$s\" \"-$p\" || break\n"
+    "        kill -CONT \"-$p\"\n"
+    "        for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do\n"
+    "            kill -0 \"-$p\" || break 2\n"
+    "            sleep 0.1\n"
+    "        done\n"
+    "    done\n"
+    "    rm -f \"$f.on\" \"$e\"\n"
+    "    exit 0\n"
+    "}\n"
+    "exec 2>/dev/null\n"
+    "while read -r s; do\n"
+    "    case $s in\n"
+    "    end) quit TERM KILL ;;\n"
+    "    *) group && kill -\"$s\" \"-$p\" ;;\n"
+    "    esac\n"
+    "done\n"
+    "quit HUP TERM KILL";
+
+void csb__keeper_script(struct csb__strbuf *out, const char *token, size_t stash_len) {
+    CSB__AUTOSTRBUF inner = CSB__STRBUF_INIT;
+
+    csb__strbuf_printf(&inner, "umask 077; f=" CSB__TOKEN_FILE "%s; e=" CSB__STASH "%s\n", token,
+                       token);
+    if (stash_len > 0) {
+        csb__strbuf_printf(&inner, "head -c %zu >\"$e\" || { rm -f \"$e\"; exit 1; }\n", stash_len);
+    }
+    csb__strbuf_printf(&inner, ": >\"$f\" || exit 1\necho %s\n", token);
+    csb__strbuf_puts(&inner, keeper);
+    csb__strbuf_puts(out, "exec /bin/sh -c ");
+    csb__shell_quote(out, csb__strbuf_text(&inner));
+    out->failed |= inner.failed;
 }
 
 /* The part that does the work, run by sh or by a login shell. */
@@ -63,11 +113,9 @@ static void inner_script(struct csb__strbuf *out, const struct csb__command *c) 
         csb__strbuf_puts(out, "exec \"${SHELL:-/bin/sh}\" -l");
         return;
     }
-    if (c->token) {
-        csb__strbuf_printf(out, "(umask 077; echo $$ >/tmp/.csb-%s); ", c->token);
-    }
-    /* Ctrl-C on a terminal is the program's: the shell stays, to tell how that ended. */
-    csb__strbuf_puts(out, "trap : INT; ");
+    /* Signals are the program's, be they from a terminal or from its keeper: the shell stays, to
+     * tell how that ended. */
+    csb__strbuf_puts(out, "trap : HUP INT QUIT ABRT USR1 USR2 PIPE ALRM TERM; ");
     for (const char *const *a = c->argv; *a; a++) {
         csb__shell_quote(out, *a);
         csb__strbuf_puts(out, " ");
@@ -76,28 +124,47 @@ static void inner_script(struct csb__strbuf *out, const struct csb__command *c) 
      * as 128 + signal. */
     csb__strbuf_puts(out, "; csb_status=$?; ");
     if (c->token) {
-        csb__strbuf_printf(out, "rm -f /tmp/.csb-%s; ", c->token);
+        csb__strbuf_printf(out, "rm -f " CSB__TOKEN_FILE "%s.on; ", c->token);
     }
     csb__strbuf_puts(out, "exit $csb_status");
 }
 
+/* In front of it all, so that whatever a profile does has a keeper too. */
+static void begin_script(struct csb__strbuf *out, const char *token) {
+    csb__strbuf_printf(out,
+                       "mv " CSB__TOKEN_FILE "%s " CSB__TOKEN_FILE "%s.on 2>/dev/null || exit 126; "
+                       "echo $$ >" CSB__TOKEN_FILE "%s.on; ",
+                       token, token, token);
+}
+
 void csb__command_script(struct csb__strbuf *out, const struct csb__command *c) {
     CSB__AUTOSTRBUF inner = CSB__STRBUF_INIT;
+    bool login = c->login && c->argv;
 
+    if (c->token) {
+        begin_script(login ? out : &inner, c->token);
+    }
     inner_script(&inner, c);
-    csb__strbuf_puts(out,
-                     c->login && c->argv ? "exec \"${SHELL:-/bin/sh}\" -lc " : "exec /bin/sh -c ");
+    csb__strbuf_puts(out, login ? "exec \"${SHELL:-/bin/sh}\" -lc " : "exec /bin/sh -c ");
     csb__shell_quote(out, csb__strbuf_text(&inner));
     out->failed |= inner.failed;
 }
 
-/* No "--" for kill: dash takes it for a number. */
-void csb__kill_script(struct csb__strbuf *out, const char *token) {
-    csb__strbuf_printf(out,
-                       "rm -f " CSB__STASH
-                       "%s; f=/tmp/.csb-%s; read -r p <\"$f\" || exit 0; rm -f \"$f\"; "
-                       "kill -TERM \"-$p\" || exit 0; "
-                       "for i in 1 2 3 4 5 6 7 8 9 10; do "
-                       "kill -0 \"-$p\" || exit 0; sleep 0.2; done; kill -KILL \"-$p\"",
-                       token, token);
+const char *csb__signal_name(int signo) {
+    static const struct {
+        int signo;
+        const char *name;
+    } signals[] = {
+        {SIGHUP, "HUP"},   {SIGINT, "INT"},   {SIGQUIT, "QUIT"}, {SIGABRT, "ABRT"},
+        {SIGKILL, "KILL"}, {SIGUSR1, "USR1"}, {SIGUSR2, "USR2"}, {SIGPIPE, "PIPE"},
+        {SIGALRM, "ALRM"}, {SIGTERM, "TERM"}, {SIGCONT, "CONT"}, {SIGSTOP, "STOP"},
+        {SIGTSTP, "TSTP"}, {SIGTTIN, "TTIN"}, {SIGTTOU, "TTOU"}, {SIGWINCH, "WINCH"},
+    };
+
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+        if (signals[i].signo == signo) {
+            return signals[i].name;
+        }
+    }
+    return NULL;
 }

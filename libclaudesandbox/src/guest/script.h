@@ -14,29 +14,42 @@ void csb__shell_quote(struct csb__strbuf *out, const char *text);
 bool csb__env_entry_valid(const char *entry);
 
 /*
- * Environment goes to the guest as a file in its memory that only its user can read and that the
- * command removes as it reads it: so values stand in no argument list and on no disk. (SendEnv
- * would do, but over a shared connection it only passes what the master was started with, and
- * Lima's was not.)
+ * Two sessions make a program in a guest: the program itself, and its keeper. The keeper comes first.
+ * It lives as long as the pipe to its stdin does, which the host's process holds: so it ends the
+ * program when that process is gone, however that came about, or when the connection is. Signals
+ * come by the same way. They meet in files of the guest's memory that are named by a token.
+ *
+ * Environment goes there too, for the keeper to put where only the guest's user can read it, and the
+ * program's shell removes it as it reads it: so values stand in no argument list and on no disk.
+ * (SendEnv would do, but over a shared connection it only passes what the master was started with,
+ * and Lima's was not.)
  */
+#define CSB__TOKEN_FILE "/dev/shm/.csb-"
 #define CSB__STASH "/dev/shm/.csb-env-"
 
-/* What to put there: entries of csb__env_entry_valid(). */
+/* What the keeper is told when the program is to end: TERM, and KILL if that is of no use. */
+#define CSB__KEEPER_END "end\n"
+
+/* The environment that is first on the keeper's stdin: entries of csb__env_entry_valid(). */
 void csb__stash_text(struct csb__strbuf *out, const char *const *env);
-/* The script that puts its stdin there. */
-void csb__stash_script(struct csb__strbuf *out, const char *token);
+/* `stash_len` bytes of environment come before anything else; 0: there is none. Then a line each:
+ * the name of a signal for the program's group, or CSB__KEEPER_END. It says the token when the
+ * program may begin. */
+void csb__keeper_script(struct csb__strbuf *out, const char *token, size_t stash_len);
 
 struct csb__command {
     const char *const *argv; /* NULL with login: an interactive login shell */
     const char *const *env;  /* entries of csb__env_entry_valid() that everybody may see; or NULL */
     bool stashed;            /* more of its environment was stashed under the token */
     const char *cwd;         /* NULL: where ssh lands, the home directory */
-    const char *token;       /* names the files that go with it */
+    const char *token;       /* that of its keeper; NULL: it has none */
     bool login;              /* with the environment of a login shell */
 };
 
 void csb__command_script(struct csb__strbuf *out, const struct csb__command *command);
-/* Ends the command of that token, TERM and then KILL, and forgets its environment. */
-void csb__kill_script(struct csb__strbuf *out, const char *token);
+
+/* The name of one of this system's signals, for any other: numbers differ. NULL for one that is not
+ * to be had everywhere. */
+const char *csb__signal_name(int signo);
 
 #endif

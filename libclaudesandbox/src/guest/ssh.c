@@ -12,12 +12,18 @@
 #define SCRIPT_MS 120000
 #define DISCONNECT_MS 5000
 
-/* What every call says. ControlMaster=no: use the master, never become one by accident. */
+/* What every call says. */
 static void add_common(struct csb__strv *argv, const struct csb__door *door) {
     const char *const words[] = {
         "ssh", "-F", door->ssh_config, "-o", "LogLevel=ERROR", "-o", "BatchMode=yes", NULL};
 
     csb__strv_add_all(argv, words);
+}
+
+void csb__ssh_argv(struct csb__strv *argv, const struct csb__door *door) {
+    add_common(argv, door);
+    csb__strv_add(argv, "-o");
+    csb__strv_add(argv, "ControlMaster=no");
 }
 
 static bool is_connected(const struct csb__door *door) {
@@ -26,7 +32,7 @@ static bool is_connected(const struct csb__door *door) {
     return fd >= 0;
 }
 
-static int fail_ssh(struct csb__run_result *r, const char *what, csb_error **err) {
+int csb__ssh_fail(struct csb__run_result *r, const char *what, csb_error **err) {
     csb__fail(err, CSB_EENGINE, "%s: %s", what,
               r->errout.len ? csb__strbuf_last_line(&r->errout) : "ssh ended without a word");
     csb__error_set_child(err, r->status, csb__strbuf_text(&r->errout), r->errout.len);
@@ -57,7 +63,7 @@ int csb__ssh_connect(struct csb__env *env, const struct csb__door *door, csb_err
     run.timeout_ms = 30000;
     rc = csb__run(env, &run, &result, err);
     if (rc == 0 && result.status != 0 && !is_connected(door)) {
-        rc = fail_ssh(&result, "no connection to the VM", err);
+        rc = csb__ssh_fail(&result, "no connection to the VM", err);
     }
     return rc;
 }
@@ -69,9 +75,7 @@ static int run_script(struct csb__env *env, const struct csb__door *door, const 
     CSB__AUTOSTRV argv = CSB__STRV_INIT;
     int rc;
 
-    add_common(&argv, door);
-    csb__strv_add(&argv, "-o");
-    csb__strv_add(&argv, "ControlMaster=no");
+    csb__ssh_argv(&argv, door);
     csb__strv_add(&argv, "-T");
     csb__strv_add(&argv, door->ssh_host);
     csb__strv_add(&argv, "--");
@@ -84,7 +88,7 @@ static int run_script(struct csb__env *env, const struct csb__door *door, const 
     run->input_len = input ? strlen(input) : 0;
     rc = csb__run(env, run, ret, err);
     if (rc == 0 && ret->status == 255) {
-        rc = fail_ssh(ret, "the connection to the VM failed", err);
+        rc = csb__ssh_fail(ret, "the connection to the VM failed", err);
     }
     return rc;
 }
@@ -113,82 +117,6 @@ int csb__ssh_work(struct csb__env *env, const struct csb__door *door, const char
     return run_script(env, door, script, input, &run, ret, err);
 }
 
-static void exec_argv(struct csb__strv *argv, const struct csb__door *door,
-                      const struct csb__ssh_exec *exec, const char *log) {
-    add_common(argv, door);
-    csb__strv_add(argv, "-o");
-    csb__strv_add(argv, "ControlMaster=no");
-    csb__strv_add(argv, "-E");
-    csb__strv_add(argv, log);
-    csb__strv_add(argv, exec->tty ? "-tt" : "-T");
-    /* Without a terminal "~." in what is piped in is data. */
-    if (!exec->tty) {
-        csb__strv_add(argv, "-e");
-        csb__strv_add(argv, "none");
-    }
-    csb__strv_add(argv, door->ssh_host);
-    csb__strv_add(argv, "--");
-    csb__strv_add(argv, exec->script);
-}
-
-/* 255 is ssh's own failure or the program's status: ssh tells in its log, which is otherwise
- * empty at this level. */
-static int read_verdict(struct csb__run_result *r, const char *log, int *status, csb_error **err) {
-    if (r->status == 255) {
-        csb__read_file(log, 8192, &r->errout);
-    }
-    if (r->errout.len > 0) {
-        return fail_ssh(r, "the connection to the VM broke", err);
-    }
-    if (r->signo != 0) {
-        return csb__fail(err, CSB_EENGINE, "ssh was ended by signal %d", r->signo);
-    }
-    *status = r->status;
-    return 0;
-}
-
-static int make_log_dir(struct csb__env *env, csb_error **err) {
-    CSB__AUTOFREE char *dir = csb__path_join(env->state_dir, "run");
-
-    return dir ? csb__mkdirs(dir, err) : csb__fail_nomem(err);
-}
-
-int csb__ssh_exec(struct csb__env *env, const struct csb__door *door,
-                  const struct csb__ssh_exec *exec, int *status, csb_error **err) {
-    CSB__AUTOSTRV argv = CSB__STRV_INIT;
-    CSB__AUTORESULT result = {0};
-    CSB__AUTOFREE char *log = NULL;
-    struct csb__run run = CSB__RUN_INIT;
-    char digits[17];
-    int rc;
-
-    if (csb__random_hex(digits, 16) != 0 ||
-        asprintf(&log, "%s/run/ssh-%s.log", env->state_dir, digits) < 0) {
-        log = NULL;
-        return csb__fail_nomem(err);
-    }
-    rc = make_log_dir(env, err);
-    if (rc != 0) {
-        return rc;
-    }
-    exec_argv(&argv, door, exec, log);
-    if (argv.failed) {
-        return csb__fail_nomem(err);
-    }
-    run.argv = csb__strv_items(&argv);
-    run.stdin_fd = exec->stdin_fd;
-    run.stdout_fd = exec->stdout_fd;
-    run.stderr_fd = exec->stderr_fd;
-    run.timeout_ms = exec->timeout_ms;
-    run.flags = CSB__RUN_FOREGROUND;
-    rc = csb__run(env, &run, &result, err);
-    if (rc == 0) {
-        rc = read_verdict(&result, log, status, err);
-    }
-    unlink(log);
-    return rc;
-}
-
 int csb__ssh_forward(struct csb__env *env, const struct csb__door *door, const char *verb,
                      const char *direction, const char *spec, csb_error **err) {
     CSB__AUTOSTRV argv = CSB__STRV_INIT;
@@ -209,7 +137,7 @@ int csb__ssh_forward(struct csb__env *env, const struct csb__door *door, const c
     run.timeout_ms = 15000;
     rc = csb__run(env, &run, &result, err);
     if (rc == 0 && result.status != 0) {
-        rc = fail_ssh(&result, "ssh does not forward it", err);
+        rc = csb__ssh_fail(&result, "ssh does not forward it", err);
     }
     return rc;
 }

@@ -19,19 +19,10 @@ int csb__ssh_run(struct csb__env *env, const struct csb__door *door, const char 
 int csb__ssh_work(struct csb__env *env, const struct csb__door *door, const char *script,
                   const char *input, struct csb__run_result *ret, csb_error **err);
 
-struct csb__ssh_exec {
-    const char *script;
-    int stdin_fd;
-    int stdout_fd;
-    int stderr_fd;
-    bool tty;
-    int timeout_ms;
-};
-
-/* Runs a script there on the caller's streams. *status is its own exit status; a connection that
- * failed or broke is EENGINE, never a status. */
-int csb__ssh_exec(struct csb__env *env, const struct csb__door *door,
-                  const struct csb__ssh_exec *exec, int *status, csb_error **err);
+/* How an argv begins that uses the master, and never becomes one by accident. */
+void csb__ssh_argv(struct csb__strv *argv, const struct csb__door *door);
+/* EENGINE with what an ssh that failed said. */
+int csb__ssh_fail(struct csb__run_result *r, const char *what, csb_error **err);
 
 /* Asks the open connection for a forward ("forward") or for its end ("cancel"): direction -L or -R
  * and spec as in ssh(1). One that is there already is fine. */
