@@ -228,6 +228,23 @@ def test_key_is_in_no_argument_and_on_no_disk(lab: Lab) -> None:
     assert kept == []
 
 
+# ---- programs that run beside us ---------------------------------------------------------------------------
+
+def test_spawned(lab: Lab) -> None:
+    """By the library: much in both directions, from one loop."""
+    argv = ["sh", "-c", "cat; echo done >&2; exit 9"]
+    answer = lab.library("spawn", name=lab.vm().name, argv=argv, stdin="é", times=300_000)["ok"]
+    assert (answer["status"], answer["err"]) == (9, "done\n")
+    assert answer["out"] == "é" * 300_000
+
+
+@pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGKILL, 137), (signal.SIGINT, 130)])
+def test_spawned_and_signalled(lab: Lab, number: int, status: int) -> None:
+    answer = lab.library("spawn", name=lab.vm().name, argv=["sh", "-c", "sleep 3005 & echo up; wait"], signo=int(number))
+    assert (answer["ok"]["status"], answer["ok"]["out"]) == (status, "up\n"), answer
+    assert not lab.has_program("sleep 3005") or number == signal.SIGINT     # which "&" lets it ignore
+
+
 # ---- terminals and signals ---------------------------------------------------------------------------------
 
 def test_terminal_size_and_status(lab: Lab) -> None:

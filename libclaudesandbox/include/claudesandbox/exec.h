@@ -95,8 +95,11 @@ CSB_API int csb_vm_spawn(csb_vm *vm, const csb_exec_options *opts, csb_process *
 CSB_API int csb_process_fd(csb_process *process, int which);
 
 /*
- * Closes the host's end of a pipe, 0, 1 or 2: of standard input, for the program to see its end. Fine
- * where there is none.  Does not block.  Since: 0.1
+ * Closes the host's end of a pipe: that of standard input, for the program to see the end of it.
+ *
+ * which: 0, 1 or 2. Fine where there is none.
+ *
+ * Does not block.  Since: 0.1
  */
 CSB_API void csb_process_close(csb_process *process, int which);
 

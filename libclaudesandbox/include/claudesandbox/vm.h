@@ -252,7 +252,8 @@ enum {
  * by one of ours, without CSB_RENAME_REPLACE, or by one that is not ours), CSB_ESTATE (one of them
  * is not stopped), CSB_ENOTSUP, CSB_EENGINE, CSB_EBUSY, CSB_ENOTFOUND, CSB_ETIMEOUT, CSB_ECANCELED,
  * CSB_ESYSTEM, CSB_ENOMEM. After an error both have the names they had, or the message says what is
- * where. Blocks for up to 5 minutes.  Since: 0.1
+ * where. A cancel is heeded until it begins; one that comes later is for the next call.
+ * Blocks for up to 5 minutes.  Since: 0.1
  */
 CSB_API int csb_vm_rename(csb_vm *vm, const char *new_name, unsigned flags, csb_error **err);
 
