@@ -13,8 +13,8 @@ import xml.etree.ElementTree
 from pathlib import Path
 from typing import Sequence
 
-from bootstrap import (CHECKOUT, LOGS, MACOS, Screen, Stop, Tree, attempt, build_sanitized, locked, log_of, phase,
-                       prepare, run, say, show_tail, source_files, system_python, the_worker)
+from bootstrap import (CHECKOUT, LOGS, MACOS, Screen, Stop, Tree, attempt, build_sanitized, build_threads, locked,
+                       log_of, phase, prepare, run, say, show_tail, source_files, system_python, the_worker)
 
 
 def venv_python(tree: Tree) -> Path:
@@ -125,6 +125,9 @@ class Tests:
         self.macos()
         self.meson("unit tests", "meson")
         self.meson("unit tests with sanitizers", "asan")
+        if not MACOS:   # with addresses where they are expected: the sanitizer knows but some places
+            self.step("two threads with a sanitizer", "threads",
+                      ["setarch", "-R", build_threads(self.tree), self.tree.src / "tests/fakes"])
         self.pytest("tests with fakes", "fakes", "-q", "tests", "--ignore=tests/e2e")
         if glob.glob(f"{glob.escape(str(CHECKOUT))}/tests/e2e/**/test_*.py", recursive=True):
             self.pytest("end to end, in real VMs", "e2e", "-v", "tests/e2e", live=True, limit=2400)
