@@ -42,7 +42,7 @@ class Item:
 
     @property
     def returns(self) -> str:
-        return re.match(r"CSB_API (.*?)" + self.name, " ".join(self.text.split())).group(1).strip()  # type: ignore[union-attr]
+        return " ".join(self.text.split()).removeprefix("CSB_API ").partition(self.name)[0].strip()
 
     @property
     def params(self) -> list[Param]:

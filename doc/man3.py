@@ -59,15 +59,19 @@ def paragraphs(text: str, names: set[str]) -> Iterator[str]:
                 yield (".PP\n" if i == 0 else "") + prose(entry)
 
 
+def names_of(item: Item) -> list[str]:
+    """What an enum's constants are called; else its own name."""
+    words = re.sub(r"/\*.*?\*/", "", item.text, flags=re.S)
+    return re.findall(r"CSB_\w+", words) if item.kind == "enum" else [item.name]
+
+
 def related(item: Item, known: dict[str, Item]) -> list[Item]:
     """The types and constants that a caller needs, in the order of the headers."""
     wanted, todo = set(), [item.text + " " + item.doc]
     while todo:
         text = todo.pop()
         for name, other in known.items():
-            used = re.search(rf"\b{name}\b", text) or other.kind == "enum" and any(
-                re.search(rf"\b{word}\b", text) for word in re.findall(r"CSB_\w+", re.sub(r"/\*.*?\*/", "", other.text, flags=re.S)))
-            if used and name not in wanted:
+            if name not in wanted and any(re.search(rf"\b{word}\b", text) for word in names_of(other)):
                 wanted.add(name)
                 todo.append(other.text)
     return [other for name, other in known.items() if name in wanted and not is_opaque(other)]
@@ -77,13 +81,18 @@ def is_opaque(item: Item) -> bool:
     return item.kind == "type" and re.fullmatch(r"typedef struct (\w+) \1;", item.text) is not None
 
 
+def is_flag(item: Item) -> bool:
+    return item.kind == "macro" and re.fullmatch(r"#define \w+ \(.* << .*\)", item.text) is not None
+
+
 def comment(doc: str) -> str:
     lines = [line for line in doc.splitlines() if line]
     return "/* " + "\n * ".join(lines) + " */\n" if lines else ""
 
 
 def head(name: str, version: str, summary: str) -> str:
-    return f'.TH {name} 3 "" "claudesandbox {version}" "libclaudesandbox"\n.nh\n.ad l\n.SH NAME\n{name} \\- {quote(summary)}'
+    title = f'.TH {name} 3 "" "claudesandbox {version}" "libclaudesandbox"'
+    return f"{title}\n.nh\n.ad l\n.SH NAME\n{name} \\- {quote(summary)}"
 
 
 def see_also(names: list[str]) -> str:
@@ -91,7 +100,7 @@ def see_also(names: list[str]) -> str:
 
 
 def page(item: Item, version: str, everything: dict[str, Item]) -> str:
-    types = {name: other for name, other in everything.items() if other.kind in ("type", "enum")}
+    types = {name: other for name, other in everything.items() if other.kind in ("type", "enum") or is_flag(other)}
     mentioned = sorted(set(re.findall(r"\b(csb_\w+)\(\)", item.doc)) - {item.name})
     needed = related(item, types)
     includes = "#include <claudesandbox.h>\n\n"
@@ -122,7 +131,8 @@ def overview(version: str, headers: list[Path], everything: dict[str, Item]) -> 
             parts += [f".SH {header.stem.upper()}", *paragraphs(words.get(header.name, ""), set())]
             parts += [f".TP\n\\fB{item.name}\\fP(3)\n{prose(item.summary)}" for item in functions]
     codes = re.findall(r'XX\((-\d+), (\w+), "(.*?)"\)', everything["CSB_ERROR_MAP"].text)
-    parts += [".SH ERROR CODES", *(f".TP\n.B CSB_{name}\n{quote(text)} ({quote(number)})" for number, name, text in codes)]
+    parts.append(".SH ERROR CODES")
+    parts += [f".TP\n.B CSB_{name}\n{quote(text)} ({quote(number)})" for number, name, text in codes]
     return "\n".join([*parts, ".SH SEE ALSO\n\\fBclaude\\-sandbox\\fP(1)"]) + "\n"
 
 
