@@ -67,6 +67,25 @@ int csb__vm_inspect(csb_vm *vm, csb_error **err) {
     return rc;
 }
 
+/* What callers have from the getters stays where it is, as long as it says the same. */
+static void keep_place(char **old, char **fresh) {
+    if (*old && *fresh && strcmp(*old, *fresh) == 0) {
+        char *kept = *old;
+
+        *old = *fresh;
+        *fresh = kept;
+    }
+}
+
+void csb__vm_take_record(csb_vm *vm, struct csb__record *fresh) {
+    keep_place(&vm->record.spec.name, &fresh->spec.name);
+    keep_place(&vm->record.spec.project_dir, &fresh->spec.project_dir);
+    keep_place(&vm->record.engine, &fresh->engine);
+    csb__record_finish(&vm->record);
+    vm->record = *fresh;
+    *fresh = (struct csb__record){0};
+}
+
 int csb__vm_lock(csb_vm *vm, const char *what, int *fd, csb_error **err) {
     struct csb__record fresh = {0};
     int rc = csb__lock(env_of(vm), vm->record.spec.name, what, fd, err);
@@ -75,8 +94,7 @@ int csb__vm_lock(csb_vm *vm, const char *what, int *fd, csb_error **err) {
         rc = csb__store_load(env_of(vm), vm->record.spec.name, &fresh, err);
     }
     if (rc == 0) {
-        csb__record_finish(&vm->record);
-        vm->record = fresh;
+        csb__vm_take_record(vm, &fresh);
     }
     return rc;
 }

@@ -35,6 +35,9 @@ int csb__vm_inspect(csb_vm *vm, csb_error **err);
 /* ESTATE, with the command that helps, unless it ran when last asked. */
 int csb__vm_require_running(const csb_vm *vm, csb_error **err);
 
+/* Has the handle go by a record that was read anew, which is ours then. */
+void csb__vm_take_record(csb_vm *vm, struct csb__record *fresh);
+
 /* The machine's lock, and the record as it is now that nobody else changes it. `what` is told to
  * whoever has to wait. */
 int csb__vm_lock(csb_vm *vm, const char *what, int *fd, csb_error **err);

@@ -420,8 +420,7 @@ static int rename_locked(csb_vm *vm, const char *new_name, unsigned flags, csb_e
         rc = csb__store_load(env, new_name, &fresh, err);
     }
     if (rc == 0) {
-        csb__record_finish(&vm->record);
-        vm->record = fresh;
+        csb__vm_take_record(vm, &fresh);
         (void)csb__vm_inspect(vm, NULL);
     }
     csb__env_unshield(env, saved);

@@ -44,6 +44,27 @@ START_TEST(getters_tell_what_is_known) {
 }
 END_TEST
 
+/* A caller may keep what a getter gave for as long as the handle, over calls that read the record anew. */
+START_TEST(names_stay_where_they_are) {
+    AUTOVM f;
+    const char *name;
+    const char *project;
+    const char *engine;
+
+    fake_vm_make(&f, NULL, 0);
+    name = csb_vm_name(&f.vm);
+    project = csb_vm_project_dir(&f.vm);
+    engine = csb_vm_engine(&f.vm);
+    ck_assert_int_eq(csb_vm_stop(&f.vm, 0, NULL), 0);
+    ck_assert_ptr_eq(csb_vm_name(&f.vm), name);
+    ck_assert_ptr_eq(csb_vm_project_dir(&f.vm), project);
+    ck_assert_ptr_eq(csb_vm_engine(&f.vm), engine);
+    ck_assert_str_eq(name, "web");
+    ck_assert_str_eq(project, FAKE_PROJECT);
+    ck_assert_str_eq(engine, "fake");
+}
+END_TEST
+
 START_TEST(starting_readies_the_guest) {
     /* ssh, git for a name, git for an address, ssh. */
     static const struct test_answer answers[] = {
@@ -335,6 +356,7 @@ Suite *vm_suite(void) {
     TCase *tc = test_case(s, "vm");
 
     tcase_add_test(tc, getters_tell_what_is_known);
+    tcase_add_test(tc, names_stay_where_they_are);
     tcase_add_test(tc, starting_readies_the_guest);
     tcase_add_test(tc, a_failed_start_is_stopped_and_shows_the_console);
     tcase_add_test(tc, somebody_may_be_in_a_running_one);

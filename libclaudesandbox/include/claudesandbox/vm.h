@@ -279,7 +279,7 @@ CSB_API int csb_vm_is_protected(const csb_vm *vm);
  */
 CSB_API int csb_vm_refresh(csb_vm *vm, csb_error **err);
 
-/* The machine's name. Borrowed.  Since: 0.1 */
+/* The machine's name. Borrowed, until csb_vm_rename().  Since: 0.1 */
 CSB_API const char *csb_vm_name(const csb_vm *vm);
 /* The real path of its project, "" if it has none. Borrowed.  Since: 0.1 */
 CSB_API const char *csb_vm_project_dir(const csb_vm *vm);
