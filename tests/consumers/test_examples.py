@@ -145,6 +145,34 @@ def test_guard_refuses_what_it_is_for(lab: FakeLab, build: Build, begin: Callabl
     assert guard.interrupt() == 0
 
 
+@pytest.fixture
+def server(lab: FakeLab) -> Iterator[None]:
+    program = Path(lab.cli).parent / "claude-hooks-server"
+    subprocess.run([program, "start"], env=lab.env, check=True, timeout=60, stdin=subprocess.DEVNULL)
+    yield
+    subprocess.run([program, "stop"], env=lab.env, check=True, timeout=60, stdin=subprocess.DEVNULL)
+
+
+def test_tail_shows_what_happens(lab: FakeLab, server: None, build: Build, begin: Callable[..., Program]) -> None:
+    lab.make(lab.project()).expect(0)
+    name = lab.row(lab.project()).name
+    tail = begin(build("tail"))
+
+    def is_heard() -> bool:
+        post(lab, {"hook_event_name": "Stop", "session_id": "s"})
+        return f"{name}\tStop\n" in tail.text() or tail.process.poll() is not None
+    until(is_heard, "it listens")
+    post(lab, tool("git push"))
+    post(lab, {"hook_event_name": "UserPromptSubmit", "session_id": "s", "prompt": "caf\u00e9\u001b[2J\u009b31m"})
+    tail.says(f"{name}\tPreToolUse\tBash\n")
+    tail.says(f"{name}\tUserPromptSubmit\tcaf\u00e9?[2J?31m\n")
+    assert tail.interrupt() == 0 and "tail: " not in tail.text()
+
+
+def test_tail_without_a_server(lab: FakeLab, build: Build) -> None:
+    assert "claude-hooks-server start" in run(lab, build("tail"), status=1)[1]
+
+
 # ---- README ------------------------------------------------------------------------------------------------
 
 def test_readme(installed: Installed, lab: FakeLab, tmp_path: Path) -> None:
