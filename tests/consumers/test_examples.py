@@ -173,6 +173,49 @@ def test_tail_without_a_server(lab: FakeLab, build: Build) -> None:
     assert "claude-hooks-server start" in run(lab, build("tail"), status=1)[1]
 
 
+def test_embed_has_output_and_events_in_one_loop(lab: FakeLab, build: Build, begin: Callable[..., Program]) -> None:
+    """The pretended Claude waits, after its first words, until its event has been posted."""
+    lab.make(lab.project()).expect(0)
+    go = lab.guest / "go"
+    claude = lab.guest / "bin/claude"
+    claude.write_text(f"#!/bin/sh\necho \"asked: $*\"\nwhile ! [ -e '{go}' ]; do sleep 0.1; done\necho bye\nexit 5\n")
+    embed = begin(build("embed"), lab.project(), "Say hello")
+    embed.says("Say hello")
+    assert not post(lab, tool("make test"))
+    embed.says(f"embed: a tool is used in {lab.row(lab.project()).name}")
+    assert "bye" not in embed.text()
+    go.touch()
+    assert embed.process.wait(30) == 5
+    assert embed.text().endswith("bye\n")
+
+
+def test_embed_needs_a_vm(lab: FakeLab, build: Build) -> None:
+    assert run(lab, build("embed"), lab.project(), status=125)[1].startswith(f"embed: {lab.project()} has no VM")
+
+
+def test_parallel_asks_four_at_once(lab: FakeLab, build: Build) -> None:
+    """Each pretended Claude waits until all four are there."""
+    here = lab.guest / "here"
+    here.mkdir()
+    claude = lab.guest / "bin/claude"
+    claude.write_text(f"#!/bin/sh\ntouch '{here}'/$$\n"
+                      f"while [ $(ls '{here}' | wc -l) -lt 4 ]; do sleep 0.1; done\n"
+                      "pwd\nfor word; do :; done\necho \"did: $word\"\n[ \"$word\" != three ] || exit 3\n")
+    projects = [lab.project(name) for name in "abcd"]
+    prompts = ["one", "two", "three", "four"]
+    pairs = [word for pair in zip(projects, prompts) for word in pair]
+    out, err = run(lab, build("parallel"), *pairs, status=1)
+    wanted = [f"--- {project}: status {3 if prompt == 'three' else 0}\n{project}\ndid: {prompt}\n\n"
+              for project, prompt in zip(projects, prompts)]
+    assert (out, err) == ("".join(wanted), "")
+    assert len(lab.rows()) == 4
+
+
+def test_parallel_says_which_failed(lab: FakeLab, build: Build) -> None:
+    out, _ = run(lab, build("parallel"), lab.projects / "none", "one", status=1)
+    assert out.startswith(f"--- {lab.projects}/none: status 125\n") and "there is no directory" in out
+
+
 # ---- README ------------------------------------------------------------------------------------------------
 
 def test_readme(installed: Installed, lab: FakeLab, tmp_path: Path) -> None:

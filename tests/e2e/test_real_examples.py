@@ -51,3 +51,11 @@ def test_guard(lab: Lab, installed: Installed, tmp_path: Path) -> None:
         guard.kill()
         guard.wait(10)
     assert (guard.returncode, out, err) == (0, f"{lab.vm().name}: refused to push\n", "")
+
+
+def test_embed(lab: Lab, installed: Installed, tmp_path: Path) -> None:
+    """What Claude prints and what its hooks tell, in one program."""
+    embed = begin(lab, installed, tmp_path, "embed", lab.dir, "[[bash echo hi > said]]")
+    out, err = embed.communicate(timeout=900)
+    assert (embed.returncode, err) == (0, f"embed: a tool is used in {lab.vm().name}\n"), out
+    assert out.strip() and (lab.dir / "said").read_text() == "hi\n"
