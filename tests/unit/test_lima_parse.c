@@ -233,6 +233,8 @@ START_TEST(what_limactl_failed_of) {
           "panic: runtime error: x");
     fatal("some words\x1b[31m\n", "some words [31m");
     fatal("{broken json\n", "{broken json");
+    fatal("why\ntime=\"T\" level=fatal msg=\"\\nmore\"\n", "why");
+    fatal("a \xc2\x9b b\n", "a ?? b");
 }
 END_TEST
 

@@ -117,15 +117,15 @@ char *csb__lima_fatal_message(const char *text) {
         int grade;
         CSB__AUTOFREE char *msg = len > 0 ? parse_line(text, len, &grade) : NULL;
 
+        if (msg) {
+            tidy(msg);
+        }
         if (msg && *msg && grade >= best_grade) {
             free(best);
             best = CSB__STEAL(msg);
             best_grade = grade;
         }
         text += len + (text[len] == '\n');
-    }
-    if (best) {
-        tidy(best);
     }
     return CSB__STEAL(best);
 }
