@@ -15,8 +15,11 @@ int csb__env_init(struct csb__env *env, csb_error **err) {
     if (csb__pipe(env->cancel_pipe) != 0) {
         return csb__fail_errno(err, errno, "can't make a pipe");
     }
-    fcntl(env->cancel_pipe[0], F_SETFL, O_NONBLOCK);
-    fcntl(env->cancel_pipe[1], F_SETFL, O_NONBLOCK);
+    /* One that blocks would have every look for a cancel wait for it. */
+    if (fcntl(env->cancel_pipe[0], F_SETFL, O_NONBLOCK) != 0 ||
+        fcntl(env->cancel_pipe[1], F_SETFL, O_NONBLOCK) != 0) {
+        return csb__fail_errno(err, errno, "can't make a pipe");
+    }
     return 0;
 }
 
