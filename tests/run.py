@@ -11,10 +11,11 @@ import sys
 import time
 import xml.etree.ElementTree
 from pathlib import Path
-from typing import Sequence
+from typing import Callable, Sequence
 
-from bootstrap import (CHECKOUT, LOGS, MACOS, Screen, Stop, Tree, attempt, build_sanitized, build_threads, locked,
-                       log_of, phase, prepare, run, say, show_tail, source_files, system_python, the_worker)
+from bootstrap import (CHECKOUT, LOGS, MACOS, Screen, Stop, Tree, attempt, build_fuzzers, build_sanitized,
+                       build_threads, locked, log_of, phase, prepare, run, say, show_tail, source_files, system_python,
+                       the_worker)
 
 
 def venv_python(tree: Tree) -> Path:
@@ -117,6 +118,21 @@ class Tests:
             argv = [self.python, "tests/macos/build.py", self.tree.src, self.tree.build / "macos"]
             self.step("macOS build", "macos", argv, limit=1200, may_skip=True)
 
+    def fuzz(self, seconds: int, live: bool = False) -> None:
+        """The corpora, and then what grows out of them. libFuzzer comes with clang, but not with Apple's."""
+        if MACOS:
+            say("the fuzzers: skipped, for they need the clang of LLVM")
+            self.skipped += 1
+            return
+        programs = build_fuzzers(self.tree)
+        found = self.tree.build / "fuzz-found"
+        self.step(f"fuzzers, {seconds} s each", "fuzz", [system_python(), "tests/fuzz/run.py", programs,
+                  self.tree.src / "tests/fuzz/corpus", found, str(seconds)], live=live, limit=600 + 60 * seconds)
+
+    def only_fuzz(self, seconds: int) -> None:
+        self.tree = prepare("fuzz", the_worker())
+        self.fuzz(seconds, live=True)
+
     def everything(self) -> None:
         self.tree = prepare("test", the_worker())
         build_sanitized(self.tree)
@@ -128,6 +144,7 @@ class Tests:
         if not MACOS:   # with addresses where they are expected: the sanitizer knows but some places
             self.step("two threads with a sanitizer", "threads",
                       ["setarch", "-R", build_threads(self.tree), self.tree.src / "tests/fakes"])
+        self.fuzz(int(os.environ.get("CLAUDE_SANDBOX_TEST_FUZZ_SECONDS") or "10"))
         self.pytest("tests with fakes", "fakes", "-q", "tests", "--ignore=tests/e2e")
         if glob.glob(f"{glob.escape(str(CHECKOUT))}/tests/e2e/**/test_*.py", recursive=True):
             self.pytest("end to end, in real VMs", "e2e", "-v", "tests/e2e", live=True, limit=2400)
@@ -136,10 +153,18 @@ class Tests:
 
 
 def run_all() -> int:
+    return report(Tests.everything)
+
+
+def run_fuzzers(seconds: int) -> int:
+    return report(lambda tests: tests.only_fuzz(seconds))
+
+
+def report(what: Callable[[Tests], None]) -> int:
     tests = Tests()
     with locked("test"):
         try:
-            tests.everything()
+            what(tests)
         except Stop as stop:
             say(str(stop))
             tests.failed += 1
