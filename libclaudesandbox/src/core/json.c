@@ -1,10 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/json.h"
 
+#include <errno.h>
+
 int csb__json_parse(const char *text, size_t len, json_t **ret, csb_error **err) {
     json_error_t je;
-    json_t *json = json_loadb(text, len, JSON_REJECT_DUPLICATES, &je);
+    json_t *json;
 
+    errno = 0;
+    json = json_loadb(text, len, JSON_REJECT_DUPLICATES, &je);
+    /* jansson calls a token for which there is no memory an invalid one, but malloc() says so. */
+    if (!json && errno == ENOMEM) {
+        return csb__fail_nomem(err);
+    }
     if (!json) {
         return csb__fail(err, CSB_EPROTOCOL, "not JSON (line %d: %s)", je.line, je.text);
     }

@@ -63,15 +63,18 @@ char *csb__record_format(const struct csb__record *r) {
                : NULL;
 }
 
-/* An optional string; false when it is there and is none, or memory ran out. */
-static bool take_string(const json_t *json, const char *key, char **ret) {
+/* An optional string. */
+static int take_string(const json_t *json, const char *key, char **ret, csb_error **err) {
     const json_t *value = json_object_get(json, key);
 
     if (!value) {
-        return true;
+        return 0;
     }
-    *ret = json_is_string(value) ? strdup(json_string_value(value)) : NULL;
-    return *ret != NULL;
+    if (!json_is_string(value)) {
+        return csb__fail(err, CSB_EPROTOCOL, "%s is not a text", key);
+    }
+    *ret = strdup(json_string_value(value));
+    return *ret ? 0 : csb__fail_nomem(err);
 }
 
 /* A list that we would not have written; or there was no memory for it. */
@@ -86,14 +89,15 @@ static int parse_mounts(const json_t *array, struct csb__spec *spec, csb_error *
     json_array_foreach(array, i, m) {
         const char *host = csb__json_string(m, "host", NULL);
         const char *guest = csb__json_string(m, "guest", NULL);
-        int rc;
+        int rc = csb__mount_check_guest(guest ? guest : "", NULL);
 
-        if (!host || *host != '/' || csb__mount_check_guest(guest ? guest : "", NULL) != 0 ||
-            !json_is_boolean(json_object_get(m, "writable"))) {
+        if (!host || *host != '/' || !json_is_boolean(json_object_get(m, "writable"))) {
             return csb__fail(err, CSB_EPROTOCOL, "bad mount");
         }
-        rc = csb__spec_add_mount(spec, host, guest, json_is_true(json_object_get(m, "writable")),
-                                 NULL);
+        if (rc == 0) {
+            rc = csb__spec_add_mount(spec, host, guest,
+                                     json_is_true(json_object_get(m, "writable")), NULL);
+        }
         if (rc != 0) {
             return fail_list(rc, "bad mount", err);
         }
@@ -130,14 +134,21 @@ static int parse_changes(const json_t *json, struct csb__changes *c, csb_error *
     int64_t memory = csb__json_int(json, "memory", 0);
     int64_t disk = csb__json_int(json, "disk", 0);
     int64_t mode = csb__json_int(json, "settings_mode", 0);
+    int rc;
 
     if (!json) {
         return 0;
     }
     if (!json_is_object(json) || cpus < 0 || cpus > 256 || memory < 0 || disk < 0 || mode < 0 ||
-        mode > CSB_SETTINGS_RO || !take_string(json, "settings_dir", &c->settings_dir) ||
-        (c->settings_dir && *c->settings_dir != '/')) {
+        mode > CSB_SETTINGS_RO) {
         return csb__fail(err, CSB_EPROTOCOL, "bad changes");
+    }
+    rc = take_string(json, "settings_dir", &c->settings_dir, err);
+    if (rc == 0 && c->settings_dir && *c->settings_dir != '/') {
+        rc = csb__fail(err, CSB_EPROTOCOL, "bad changes");
+    }
+    if (rc != 0) {
+        return rc;
     }
     c->cpus = (int)cpus;
     c->memory = (uint64_t)memory;
@@ -163,6 +174,29 @@ static bool take_values(const json_t *json, struct csb__record *r) {
            json_is_array(json_object_get(json, "mounts"));
 }
 
+static int take_strings(const json_t *json, struct csb__record *r, csb_error **err) {
+    const struct {
+        const char *key;
+        char **ret;
+    } all[] = {{"name", &r->spec.name},
+               {"engine", &r->engine},
+               {"engine_home", &r->engine_home},
+               {"project_dir", &r->spec.project_dir},
+               {"settings_dir", &r->spec.settings_dir}};
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+        int rc = take_string(json, all[i].key, all[i].ret, err);
+
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    if (!r->spec.name || !r->engine || !r->engine_home || !csb__vm_name_valid(r->spec.name)) {
+        return csb__fail(err, CSB_EPROTOCOL, "a name or path is missing or wrong");
+    }
+    return 0;
+}
+
 int csb__record_parse(const char *text, size_t len, struct csb__record *ret, csb_error **err) {
     CSB__AUTORECORD r = {0};
     CSB__AUTOJSON *json = NULL;
@@ -177,14 +211,10 @@ int csb__record_parse(const char *text, size_t len, struct csb__record *ret, csb
     if (!take_values(json, &r)) {
         return csb__fail(err, CSB_EPROTOCOL, "a value is missing or wrong");
     }
-    if (!take_string(json, "name", &r.spec.name) || !take_string(json, "engine", &r.engine) ||
-        !take_string(json, "engine_home", &r.engine_home) ||
-        !take_string(json, "project_dir", &r.spec.project_dir) ||
-        !take_string(json, "settings_dir", &r.spec.settings_dir) || !r.spec.name || !r.engine ||
-        !r.engine_home || !csb__vm_name_valid(r.spec.name)) {
-        return csb__fail(err, CSB_EPROTOCOL, "a name or path is missing or wrong");
+    rc = take_strings(json, &r, err);
+    if (rc == 0) {
+        rc = parse_mounts(json_object_get(json, "mounts"), &r.spec, err);
     }
-    rc = parse_mounts(json_object_get(json, "mounts"), &r.spec, err);
     if (rc == 0) {
         rc = parse_ports(json_object_get(json, "ports"), &r.spec, err);
     }

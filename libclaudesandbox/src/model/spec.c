@@ -82,6 +82,10 @@ int csb__mount_check_guest(const char *path, csb_error **err) {
     CSB__AUTOFREE char *normal = *path == '/' ? csb__path_absolute(path) : NULL;
     bool bad = !normal || strcmp(normal, path) != 0 || !csb__path_is_text(path);
 
+    if (*path == '/' && !normal) {
+        return csb__fail_nomem(err);
+    }
+
     for (int i = 0; !bad && exact[i]; i++) {
         bad = strcmp(path, exact[i]) == 0;
     }
