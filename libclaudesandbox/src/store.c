@@ -61,14 +61,13 @@ int csb__store_save(struct csb__env *env, const struct csb__record *record, csb_
     CSB__AUTOFREE char *dir = csb__path_join(env->state_dir, "vms");
     CSB__AUTOFREE char *path = record_path(env, record->spec.name);
     CSB__AUTOFREE char *text = csb__record_format(record);
+    int rc;
 
     if (!dir || !path || !text) {
         return csb__fail_nomem(err);
     }
-    if (csb__mkdirs(dir, err) != 0) {
-        return CSB_ESYSTEM;
-    }
-    return csb__write_file(path, text, strlen(text), 0600, err);
+    rc = csb__mkdirs(dir, err);
+    return rc == 0 ? csb__write_file(path, text, strlen(text), 0600, err) : rc;
 }
 
 int csb__store_remove(struct csb__env *env, const char *name, csb_error **err) {
@@ -98,6 +97,7 @@ int csb__store_save_template(struct csb__env *env, const char *name, const char 
                              csb_error **err) {
     CSB__AUTOFREE char *dir = csb__path_join(env->state_dir, "provision");
     CSB__AUTOFREE char *path = template_path(env, name);
+    int rc;
 
     if (!dir || !path) {
         return csb__fail_nomem(err);
@@ -107,10 +107,8 @@ int csb__store_save_template(struct csb__env *env, const char *name, const char 
                    ? 0
                    : csb__fail_errno(err, errno, "can't remove %s", path);
     }
-    if (csb__mkdirs(dir, err) != 0) {
-        return CSB_ESYSTEM;
-    }
-    return csb__write_file(path, text, strlen(text), 0600, err);
+    rc = csb__mkdirs(dir, err);
+    return rc == 0 ? csb__write_file(path, text, strlen(text), 0600, err) : rc;
 }
 
 static int by_name(const void *a, const void *b) {
@@ -120,18 +118,18 @@ static int by_name(const void *a, const void *b) {
     return strcmp(x->spec.name, y->spec.name);
 }
 
-/* The machine's name when the entry is a record; NULL otherwise. */
-static char *name_of_entry(const char *entry) {
+/* The machine's name when the entry is a record; "" otherwise. */
+static void name_of_entry(const char *entry, char name[CSB__NAME_MAX + 1]) {
     size_t len = strlen(entry);
     size_t end = strlen(SUFFIX);
-    char *name = len > end && strcmp(entry + len - end, SUFFIX) == 0 ? strndup(entry, len - end)
-                                                                     : NULL;
 
-    if (name && !csb__vm_name_valid(name)) {
-        free(name);
-        name = NULL;
+    name[0] = '\0';
+    if (len > end && len - end <= CSB__NAME_MAX && strcmp(entry + len - end, SUFFIX) == 0) {
+        snprintf(name, CSB__NAME_MAX + 1, "%.*s", (int)(len - end), entry);
     }
-    return name;
+    if (!csb__vm_name_valid(name)) {
+        name[0] = '\0';
+    }
 }
 
 int csb__store_names(struct csb__env *env, struct csb__strv *ret, csb_error **err) {
@@ -145,22 +143,31 @@ int csb__store_names(struct csb__env *env, struct csb__strv *ret, csb_error **er
                    : csb__fail_errno(err, errno, "can't read %s/vms", env->state_dir);
     }
     while ((entry = readdir(dir))) {
-        CSB__AUTOFREE char *name = name_of_entry(entry->d_name);
+        char name[CSB__NAME_MAX + 1];
 
-        if (name) {
+        name_of_entry(entry->d_name, name);
+        if (*name) {
             csb__strv_add(ret, name);
         }
     }
     return ret->failed ? csb__fail_nomem(err) : 0;
 }
 
+/* Whether another look could tell more: what is there must not be taken for gone or damaged then. */
+static bool is_passing(const csb_error *e) {
+    int n = csb_error_errno(e);
+
+    return csb_error_code(e) == CSB_ENOMEM || n == EMFILE || n == ENFILE || n == EIO || n == EINTR;
+}
+
 static int append(struct csb__env *env, const char *entry, struct csb__record **list, size_t *n,
                   csb_error **err) {
-    CSB__AUTOFREE char *name = name_of_entry(entry);
+    char name[CSB__NAME_MAX + 1];
     CSB__AUTOERROR csb_error *e = NULL;
     struct csb__record *grown;
 
-    if (!name) {
+    name_of_entry(entry, name);
+    if (!*name) {
         return 0;
     }
     grown = realloc(*list, (*n + 1) * sizeof(*grown));
@@ -171,6 +178,8 @@ static int append(struct csb__env *env, const char *entry, struct csb__record **
     grown[*n] = (struct csb__record){0};
     if (csb__store_load(env, name, &grown[*n], &e) == 0) {
         (*n)++;
+    } else if (is_passing(e)) {
+        return csb__error_propagate(err, CSB__STEAL(e));
     } else {
         csb__log(env, CSB_LOG_INFO, "%s", csb_error_message(e));
     }

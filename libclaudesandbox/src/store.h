@@ -14,7 +14,8 @@ int csb__store_save(struct csb__env *env, const struct csb__record *record, csb_
 int csb__store_remove(struct csb__env *env, const char *name, csb_error **err);
 /* The names of all of them, also of those that can't be read. */
 int csb__store_names(struct csb__env *env, struct csb__strv *ret, csb_error **err);
-/* All of them, sorted by name; those that can't be read are left out and logged. */
+/* All of them, sorted by name; those that can't be read are left out and logged, unless it is for
+ * want of memory or descriptors, or the disk fails: without them, others would be taken for free. */
 int csb__store_list(struct csb__env *env, struct csb__record **ret, size_t *n, csb_error **err);
 void csb__store_list_free(struct csb__record *records, size_t n);
 
