@@ -265,6 +265,18 @@ int csb_vm_create(csb_ctx *ctx, const char *template_path, const csb_vm_options 
     return rc == 0 ? make(ctx, &source, &spec, ret, err) : rc;
 }
 
+/* A base that never ran leaves its scripts to its copies. */
+static int load_scripts(struct csb__env *env, const char *base_name, struct csb__strbuf *text,
+                        struct csb__source *source, csb_error **err) {
+    CSB__AUTOERROR csb_error *e = NULL;
+    int rc = csb__store_load_template(env, base_name, text, &e);
+
+    if (rc == 0) {
+        source->scripts = csb__strbuf_text(text);
+    }
+    return rc == 0 || rc == CSB_ENOTFOUND ? 0 : csb__error_propagate(err, CSB__STEAL(e));
+}
+
 int csb_vm_clone(csb_ctx *ctx, const char *base_name, const csb_vm_options *opts, csb_vm **ret,
                  csb_error **err) {
     CSB__CLEANUP(cleanup_spec) struct csb__spec spec = {0};
@@ -278,9 +290,8 @@ int csb_vm_clone(csb_ctx *ctx, const char *base_name, const csb_vm_options *opts
                          base_name ? base_name : "");
     }
     rc = resolve(ctx, opts, &spec, err);
-    /* A base that never ran leaves its scripts to its copies. */
-    if (rc == 0 && csb__store_load_template(&ctx->env, base_name, &text, NULL) == 0) {
-        source.scripts = csb__strbuf_text(&text);
+    if (rc == 0) {
+        rc = load_scripts(&ctx->env, base_name, &text, &source, err);
     }
     return rc == 0 ? make(ctx, &source, &spec, ret, err) : rc;
 }

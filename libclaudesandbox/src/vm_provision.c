@@ -8,7 +8,8 @@
 bool csb__vm_is_provisioned(csb_vm *vm) {
     CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
 
-    return csb__store_load_template(&vm->ctx->env, vm->record.spec.name, &text, NULL) != 0;
+    return csb__store_load_template(&vm->ctx->env, vm->record.spec.name, &text, NULL) ==
+           CSB_ENOTFOUND;
 }
 
 static int run_scripts(csb_vm *vm, const struct csb__strbuf *text, csb_error **err) {

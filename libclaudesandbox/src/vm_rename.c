@@ -102,9 +102,13 @@ static int plan_load(struct csb__env *env, struct plan *ret, csb_error **err) {
 
 static int move_template(struct csb__env *env, const char *from, const char *to, csb_error **err) {
     CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
-    bool any = csb__store_load_template(env, from, &text, NULL) == 0;
+    CSB__AUTOERROR csb_error *e = NULL;
+    int rc = csb__store_load_template(env, from, &text, &e);
 
-    return csb__store_save_template(env, to, any ? csb__strbuf_text(&text) : NULL, err);
+    if (rc != 0 && rc != CSB_ENOTFOUND) {
+        return csb__error_propagate(err, CSB__STEAL(e));
+    }
+    return csb__store_save_template(env, to, rc == 0 ? csb__strbuf_text(&text) : NULL, err);
 }
 
 static int load_with_engine(struct csb__env *env, const char *name, struct csb__record *ret,
