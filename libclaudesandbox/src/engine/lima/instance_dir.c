@@ -21,7 +21,10 @@
 bool csb__lima_dir_exists(const char *dir) {
     struct stat st;
 
-    return lstat(dir, &st) == 0 && S_ISDIR(st.st_mode);
+    if (lstat(dir, &st) == 0) {
+        return S_ISDIR(st.st_mode);
+    }
+    return errno != ENOENT && errno != ENOTDIR;
 }
 
 bool csb__lima_dir_protected(const char *dir) {

@@ -7,7 +7,7 @@
 
 #include "engine/engine.h"
 
-/* A directory of that name, not a link to one. */
+/* A directory of that name, not a link to one. In doubt it is there: nobody then takes it for free. */
 bool csb__lima_dir_exists(const char *dir);
 /* The user has forbidden to delete it (limactl protect). */
 bool csb__lima_dir_protected(const char *dir);

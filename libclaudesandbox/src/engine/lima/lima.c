@@ -99,7 +99,7 @@ static int fail_not_found(const char *home, const char *name, csb_error **err) {
 static bool has_dir(const char *home, const char *name) {
     CSB__AUTOFREE char *dir = csb__path_join(home, name);
 
-    return dir && csb__lima_dir_exists(dir);
+    return !dir || csb__lima_dir_exists(dir);
 }
 
 int csb__lima_look_up(const struct csb__limactl *l, const char *name, struct csb__lima_list *ret,
