@@ -52,14 +52,41 @@ static int check_writable(const char *path, csb_error **err) {
     return CSB_EINVAL;
 }
 
+/* NULL where there is none. One that can't be followed now stays as it is said: a home that nobody
+ * knows is one that anybody may share. */
+static int find_home(char *(*find)(void), char **ret, csb_error **err) {
+    char *home;
+    char *real;
+
+    errno = 0;
+    home = find();
+    if (!home) {
+        return errno == ENOMEM ? csb__fail_nomem(err) : 0;
+    }
+    real = realpath(home, NULL);
+    if (!real && errno == ENOMEM) {
+        free(home);
+        return csb__fail_nomem(err);
+    }
+    if (real) {
+        free(home);
+    }
+    *ret = real ? real : home;
+    return 0;
+}
+
 /* Both homes there may be: what HOME says, and the account's own. */
 static int check_host(struct csb__env *env, const char *path, bool force, csb_error **err) {
-    CSB__AUTOFREE char *home = csb__home_dir();
-    CSB__AUTOFREE char *real_home = home ? realpath(home, NULL) : NULL;
-    CSB__AUTOFREE char *account = csb__account_home();
-    CSB__AUTOFREE char *real_account = account ? realpath(account, NULL) : NULL;
-    int rc = csb__mount_check_host(path, real_home, env->state_dir, force, err);
+    CSB__AUTOFREE char *real_home = NULL;
+    CSB__AUTOFREE char *real_account = NULL;
+    int rc = find_home(csb__home_dir, &real_home, err);
 
+    if (rc == 0) {
+        rc = find_home(csb__account_home, &real_account, err);
+    }
+    if (rc == 0) {
+        rc = csb__mount_check_host(path, real_home, env->state_dir, force, err);
+    }
     if (rc != 0 || (force && real_home && strcmp(path, real_home) == 0)) {
         return rc;
     }
