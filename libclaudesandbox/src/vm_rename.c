@@ -123,6 +123,39 @@ static int load_with_engine(struct csb__env *env, const char *name, struct csb__
     return rc;
 }
 
+/* What could not be written down, as with a full disk, is taken back: without a record the machine
+ * would be nobody's, and cleaned up, and with two of them one would be broken. */
+static void move_back(struct csb__env *env, struct csb__record *r, const char *to,
+                      const struct csb__engine *engine) {
+    if (engine->rename(env, to, r->spec.name, r->engine_home, NULL) == 0 &&
+        csb__store_save(env, r, NULL) == 0) {
+        (void)csb__store_remove(env, to, NULL);
+    }
+}
+
+/* The record, of a machine that has its new name with the engine already. */
+static int move_record(struct csb__env *env, struct csb__record *r, char *to,
+                       const struct csb__engine *engine, csb_error **err) {
+    char *from = r->spec.name;
+    int rc = move_template(env, from, to, err);
+
+    if (rc == 0) {
+        r->spec.name = to;
+        rc = csb__store_save(env, r, err);
+        r->spec.name = from;
+    }
+    if (rc == 0 && r->is_protected && engine->protect) {
+        rc = engine->protect(env, to, r->engine_home, true, err);
+    }
+    if (rc == 0) {
+        rc = csb__store_remove(env, from, err);
+    }
+    if (rc != 0) {
+        move_back(env, r, to, engine);
+    }
+    return rc;
+}
+
 /* The engine's part and ours. Fine when it was done before. */
 static int move(struct csb__env *env, const char *from, const char *to, csb_error **err) {
     CSB__AUTOERROR csb_error *e = NULL;
@@ -142,24 +175,11 @@ static int move(struct csb__env *env, const char *from, const char *to, csb_erro
         return csb__fail_nomem(err);
     }
     rc = engine->rename(env, from, to, r.engine_home, err);
-    free(rc == 0 ? r.spec.name : name);
-    if (rc != 0) {
-        return rc;
-    }
-    r.spec.name = name;
-    rc = move_template(env, from, to, err);
     if (rc == 0) {
-        rc = csb__store_save(env, &r, err);
+        rc = move_record(env, &r, name, engine, err);
     }
-    if (rc != 0) {
-        /* As with a full disk. Without a record it would be nobody's, and cleaned up. */
-        (void)engine->rename(env, to, from, r.engine_home, NULL);
-        return rc;
-    }
-    if (r.is_protected && engine->protect) {
-        rc = engine->protect(env, to, r.engine_home, true, err);
-    }
-    return rc == 0 ? csb__store_remove(env, from, err) : rc;
+    free(name);
+    return rc;
 }
 
 static int remove_aside(struct csb__env *env, const char *name, csb_error **err) {
