@@ -141,6 +141,8 @@ typedef struct csb_exit {
 } csb_exit;
 #define CSB_EXEC_TTY ...
 #define CSB_EXEC_LOGIN ...
+#define CSB_EXEC_NULL ...
+#define CSB_EXEC_PIPE ...
 typedef struct csb_exec_options {
     size_t size;
     const char *const *argv;
@@ -153,6 +155,14 @@ typedef struct csb_exec_options {
     int timeout_ms;
 } csb_exec_options;
 int csb_vm_exec(csb_vm *vm, const csb_exec_options *opts, csb_exit *ret, csb_error **err);
+typedef struct csb_process csb_process;
+#define CSB_PROCESS_END ...
+int csb_vm_spawn(csb_vm *vm, const csb_exec_options *opts, csb_process **ret, csb_error **err);
+int csb_process_fd(csb_process *process, int which);
+void csb_process_close(csb_process *process, int which);
+int csb_process_wait(csb_process *process, int timeout_ms, csb_exit *ret, csb_error **err);
+int csb_process_kill(csb_process *process, int signo, csb_error **err);
+void csb_process_free(csb_process *process);
 
 /* <claudesandbox/claude.h> */
 #define CSB_CLAUDE_HOST_LOGIN ...
@@ -169,8 +179,10 @@ typedef struct csb_claude_options {
     int timeout_ms;
 } csb_claude_options;
 int csb_vm_exec_claude(csb_vm *vm, const csb_claude_options *opts, csb_exit *ret, csb_error **err);
+int csb_vm_spawn_claude(csb_vm *vm, const csb_claude_options *opts, csb_process **ret, csb_error **err);
 
 /* <claudesandbox/hooks.h> */
+#define CSB_HOOKS_WATCH ...
 typedef struct csb_hooks csb_hooks;
 typedef struct csb_event csb_event;
 typedef struct csb_reply csb_reply;
@@ -180,6 +192,7 @@ typedef struct csb_hooks_options {
     size_t body_max;
     int rate;
     int request_timeout_ms;
+    unsigned flags;
 } csb_hooks_options;
 int csb_hooks_open(csb_ctx *ctx, const csb_hooks_options *opts, csb_hook_fn fn, void *userdata, csb_hooks **ret, csb_error **err);
 int csb_hooks_fd(const csb_hooks *hooks);
@@ -197,6 +210,7 @@ const char *csb_event_message(const csb_event *event);
 const char *csb_event_title(const csb_event *event);
 const char *csb_event_notification_type(const csb_event *event);
 const char *csb_event_string(const csb_event *event, const char *key);
+uint64_t csb_event_lost(const csb_event *event);
 const char *csb_event_json(const csb_event *event, size_t *len);
 int csb_reply_allow(csb_reply *reply, csb_error **err);
 int csb_reply_deny(csb_reply *reply, const char *reason, csb_error **err);
@@ -204,3 +218,6 @@ int csb_reply_ask(csb_reply *reply, const char *reason, csb_error **err);
 int csb_reply_block(csb_reply *reply, const char *reason, csb_error **err);
 int csb_reply_context(csb_reply *reply, const char *text, csb_error **err);
 int csb_reply_input(csb_reply *reply, const char *json, csb_error **err);
+int csb_reply_hold(csb_reply *reply, csb_reply **ret, csb_error **err);
+int csb_reply_send(csb_reply *held, csb_error **err);
+int csb_reply_waits(const csb_reply *held);

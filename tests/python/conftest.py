@@ -1,10 +1,13 @@
 """The package as it is installed, in the pretended world of tests/e2e/fakelab.py."""
 from __future__ import annotations
 
+import json
 import os
+import socket
 import sys
+import threading
 from pathlib import Path
-from typing import Iterator
+from typing import Any, Iterator
 
 import pytest
 
@@ -12,6 +15,53 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "e2e"))
 
 import claudesandbox as cs  # noqa: E402
 from fakelab import BASE, FakeLab  # noqa: E402
+from sandbox import until  # noqa: E402
+
+
+class Web:
+    """A machine "web" that is no more than a record, which is enough for its hooks to be heard."""
+
+    def __init__(self, state: Path) -> None:
+        self.socket_dir = state / "run/hooks"
+        record = {"schema": 1, "name": "web", "engine": "qemu", "engine_home": "", "created": 1, "complete": True,
+                  "project_dir": "/home/ann/café", "cpus": 0, "memory": 0, "disk": 0, "mounts": [], "ports": []}
+        (state / "vms").mkdir(parents=True)
+        (state / "vms/web.json").write_text(json.dumps(record))
+
+    def post(self, **event: Any) -> str:
+        """What Claude is answered: JSON."""
+        path = until(lambda: list(self.socket_dir.glob("*.sock")), "somebody listens")[0]
+        body = json.dumps(event).encode()
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(60)
+            s.connect(str(path))
+            s.sendall(b"POST /hook HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s"
+                      % (len(body), body))
+            answer = b"".join(iter(lambda: s.recv(65536), b""))
+        head, _, text = answer.partition(b"\r\n\r\n")
+        assert head.split()[1] in (b"200", b"204"), answer
+        return text.decode()
+
+    def posting(self, **event: Any) -> Posting:
+        return Posting(self, event)
+
+
+class Posting(threading.Thread):
+    """Claude, while it waits for an answer."""
+
+    def __init__(self, web: Web, event: dict[str, Any]) -> None:
+        super().__init__()
+        self.web, self.event, self.text = web, event, "(none)"
+        self.start()
+
+    def run(self) -> None:
+        self.text = self.web.post(**self.event)
+
+    def answer(self) -> Any:
+        """{} where nobody has anything to say."""
+        self.join(60)
+        assert not self.is_alive()
+        return json.loads(self.text)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,3 +100,8 @@ def vm(lab: FakeLab, ctx: cs.Context, base: str) -> cs.VM:
     vm = ctx.clone(base, project_dir=lab.project())
     vm.start()
     return vm
+
+
+@pytest.fixture
+def web(lab: FakeLab) -> Web:
+    return Web(lab.state)

@@ -4,13 +4,17 @@ from __future__ import annotations
 import os
 import pathlib
 import weakref
-from typing import Any, Iterable, NamedTuple
+from typing import TYPE_CHECKING, Any, Iterable, NamedTuple
 
 from . import _errors
 from ._convert import Memory, Path, Size, encoded, host_path, milliseconds
+from ._hooks import Hooks, Policy
 from ._lane import Lane, Progress, Settings, Work
 from ._native import ffi, lib
-from ._vm import VM, Facts, Machine, Mount, Options
+from ._vm import VM, Facts, Mount, Options
+
+if TYPE_CHECKING:
+    from ._aio import AsyncContext
 
 GUEST_FILES = pathlib.Path(__file__).absolute().parent / "guest"
 
@@ -47,7 +51,7 @@ def csb_py_clean(what: Any, path: Any, size: int, failure: Any, userdata: Any) -
         Leftover(_errors.text_of(what), pathlib.Path(_errors.text_of(path)), size, error))
 
 
-def guest_dir(given: Path | None) -> bytes | None:
+def guest_files(given: Path | None) -> bytes | None:
     """None leaves the choice to the library."""
     if given is not None:
         return host_path(given)
@@ -114,6 +118,8 @@ class Home:
     def __init__(self, settings: Settings, lane: Lane) -> None:
         self._settings, self._lane = settings, lane
         self._open: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._state_dir = _errors.text_of(lib.csb_ctx_state_dir(lane.ctx))
+        self._template = _errors.text_of(lib.csb_ctx_template(lane.ctx))
 
     @property
     def state_dir(self) -> pathlib.Path:
@@ -124,10 +130,6 @@ class Home:
     def template(self) -> pathlib.Path:
         """The template of the tools VM, which comes with this package."""
         return pathlib.Path(self._template)
-
-    def _learn(self) -> None:
-        self._state_dir = _errors.text_of(lib.csb_ctx_state_dir(self._lane.ctx))
-        self._template = _errors.text_of(lib.csb_ctx_template(self._lane.ctx))
 
     def _making(self, function: Any, *args: Any) -> Making:
         making = Making(self._settings, function, *args)
@@ -201,9 +203,8 @@ class Context(Home):
             "state_dir": None if state_dir is None else host_path(state_dir),
             "engine": None if engine is None else encoded(engine),
             "limactl": None if limactl is None else host_path(limactl),
-            "guest_dir": _guest_dir(guest_dir)}, milliseconds(timeout), progress)
+            "guest_dir": guest_files(guest_dir)}, milliseconds(timeout), progress)
         super().__init__(settings, Lane(settings))
-        self._learn()
 
     def __enter__(self) -> Context:
         return self
@@ -296,5 +297,19 @@ class Context(Home):
         self._lane.call(cleaning.work)
         return cleaning.found
 
+    def hooks(self, *, policy: Policy | None = None, watch: bool = False) -> Hooks:
+        """What Claude Code in all machines of the state directory reports, as it happens: see Hooks.
 
-_guest_dir = guest_dir
+        policy: called with each event as it arrives, and has to be quick, for all others wait; what it answers is
+            answered at once. What it raises, the loop raises.
+        watch: only looks: no answers, and Claude waits for none; somebody else has to listen already.
+        """
+        return Hooks(self._settings, policy, watch)
+
+    async def __aenter__(self) -> AsyncContext:
+        from ._aio import AsyncContext
+        self._async = AsyncContext(self._settings, self._lane)
+        return self._async
+
+    async def __aexit__(self, *_: object) -> None:
+        self._async.close()

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import signal
 import threading
+import time
 from collections import deque
 from typing import Any, Callable
 
-from . import _errors
+from . import _errors, _signals
 from ._native import ffi, lib
 
 Work = Callable[[Any], int]
@@ -106,9 +108,11 @@ class Task:
 
     def wait(self, timeout: float | None) -> None:
         """In the main thread, interrupted by what signal handlers raise. The call is over in every case."""
+        until = math.inf if timeout is None else time.monotonic() + timeout
         in_time = True
         try:
-            in_time = self.done.wait(timeout)
+            while in_time and not self.done.wait(_signals.seconds(None if timeout is None else until - time.monotonic())):
+                in_time = time.monotonic() < until
         finally:
             while not self.done.is_set():
                 self.cancel()
@@ -144,6 +148,10 @@ class Lane:
         self._handle = ffi.new_handle(self._ears)
         self.ctx = settings.open(self._handle)
         self.vm: Any = ffi.NULL
+
+    @property
+    def is_closed(self) -> bool:
+        return self._closed
 
     # -- one after the other --
 

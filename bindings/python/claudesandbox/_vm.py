@@ -5,12 +5,17 @@ import dataclasses
 import datetime
 import enum
 import pathlib
-from typing import Any, Iterable, NamedTuple
+import subprocess
+from typing import Any, Callable, Iterable, Literal, Mapping, NamedTuple, Sequence, overload
 
 from . import _errors
-from ._convert import Memory, Path, Size, encoded, host_path, path_from, size
+from ._claude import STREAM, Claude, claude_options
+from ._convert import Memory, Path, Size, Word, argv, encoded, host_path, path_from, size
 from ._lane import Lane, Settings, Work
 from ._native import ffi, lib
+from ._pool import Pool, opened
+from ._process import (
+    Process, Start, Stream, Streams, as_bytes, captured, exec_options, finished, run_streams, spawn)
 
 
 class State(str, enum.Enum):
@@ -134,6 +139,7 @@ class Machine:
 
     def __init__(self, settings: Settings, facts: Facts, lane: Lane | None = None) -> None:
         self._settings, self._facts, self._lane = settings, facts, lane
+        self._pool = Pool(settings)
         self._closed = False
 
     def _own_lane(self) -> Lane:
@@ -149,16 +155,28 @@ class Machine:
         lane = self._own_lane()
 
         def work(err: Any) -> int:
-            if lane.vm == ffi.NULL:
-                opened = ffi.new("csb_vm **")
-                code: int = lib.csb_vm_open(lane.ctx, encoded(self._facts.name), opened, err)
-                if code != 0:
-                    return code
-                lane.vm = opened[0]
-            code = function(lane.vm, *args, err)
-            self._facts = Facts.of(lane.vm)
+            code = opened(lane, self._facts.name, err)
+            if code == 0:
+                code = function(lane.vm, *args, err)
+                self._facts = Facts.of(lane.vm)
+                if self.state is not State.RUNNING:
+                    self._pool.drop()
             return code
         return work
+
+    def _start(self, streams: Streams, function: Any, options: Callable[[Memory], Any]) -> Start:
+        """A program of it, about to be started."""
+        if self._closed:
+            streams.close(True)
+            raise ValueError("it is closed")
+        return Start(self.name, self._pool, streams, function, options)
+
+    def _claude(self, prompt: str, args: Sequence[Word], permission_mode: str | None, env: Mapping[str, str] | None,
+                host_login: bool, timeout: float | None) -> Claude:
+        def start(streams: Streams) -> Start:
+            return self._start(streams, lib.csb_vm_spawn_claude, claude_options(
+                [*STREAM, *argv(args)], prompt, permission_mode, env, host_login, False, streams))
+        return Claude(start, timeout)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name} {self.state.value}>"
@@ -229,13 +247,15 @@ class Machine:
         return self._facts.ssh_host
 
     def cancel(self) -> None:
-        """Ends the call that runs on it, with CanceledError in whoever made it. From any thread."""
+        """Ends the call that changes or asks it, with CanceledError in whoever made it; from any thread. Programs go
+        on."""
         if self._lane:
             self._lane.cancel_running()
 
     def close(self) -> None:
         """Frees the handle; the machine is not touched. A call that runs on it is cancelled."""
         self._closed = True
+        self._pool.drop()
         if self._lane:
             self._lane.close()
 
@@ -336,3 +356,73 @@ class VM(Machine):
         Raises InvalidArgumentError, StateError (it does not run), EngineError, ProtocolError.
         """
         self._call(lib.csb_vm_carry_socket, host_path(path), encoded(name))
+
+    # -- programs --
+
+    def spawn(self, args: Sequence[Word], *, cwd: Word | None = None, env: Mapping[str, str] | None = None,
+              stdin: Stream = None, stdout: Stream = None, stderr: Stream = None, login: bool = False,
+              tty: bool = False) -> Process:
+        """Starts a program in the guest, as the user who owns the project, and does not wait for it. It does not
+        outlive this process.
+
+        args: the program and its arguments; they pass unchanged. With login they may be [], for the shell itself.
+        cwd: absolute, in the guest; None: the project, else the home directory.
+        env: for the program, besides what it has there; stands in no argument list and in no file.
+        stdin, stdout, stderr: as in subprocess; None: ours.
+        login: in the environment of a login shell. tty: on a terminal in the guest; stdin should be one here.
+
+        Raises StateError (it does not run), EngineError (the connection failed), InvalidArgumentError.
+        """
+        streams = Streams(stdin, stdout, stderr)
+        return spawn(self._start(streams, lib.csb_vm_spawn, exec_options(args, cwd, env, login, tty, streams)), args)
+
+    @overload
+    def run(self, args: Sequence[Word], *, cwd: Word | None = None, env: Mapping[str, str] | None = None,
+            input: str | bytes | None = None, stdin: Stream = None, stdout: Stream = None, stderr: Stream = None,
+            capture_output: bool = False, text: Literal[False] = False, timeout: float | None = None,
+            check: bool = False, login: bool = False, tty: bool = False) -> subprocess.CompletedProcess[bytes]: ...
+
+    @overload
+    def run(self, args: Sequence[Word], *, cwd: Word | None = None, env: Mapping[str, str] | None = None,
+            input: str | bytes | None = None, stdin: Stream = None, stdout: Stream = None, stderr: Stream = None,
+            capture_output: bool = False, text: Literal[True], timeout: float | None = None,
+            check: bool = False, login: bool = False, tty: bool = False) -> subprocess.CompletedProcess[str]: ...
+
+    def run(self, args: Sequence[Word], *, cwd: Word | None = None, env: Mapping[str, str] | None = None,
+            input: str | bytes | None = None, stdin: Stream = None, stdout: Stream = None, stderr: Stream = None,
+            capture_output: bool = False, text: bool = False, timeout: float | None = None,
+            check: bool = False, login: bool = False, tty: bool = False) -> subprocess.CompletedProcess[Any]:
+        """Runs a program in the guest and waits for it: subprocess.run() with a machine in it. What is interrupted,
+        or takes more than timeout seconds, is ended.
+
+        text: what is captured is text, in UTF-8. The rest is as in spawn().
+
+        Returns a subprocess.CompletedProcess, with the exit status as a shell says it: 126 and 127 where there is no
+        such program, 128 + the signal's number where a signal ended it.
+
+        Raises TimedOutError (with ``output`` and ``stderr`` until then), subprocess.CalledProcessError (check), else
+        as spawn().
+        """
+        streams = run_streams(input, stdin, stdout, stderr, capture_output)
+        start = self._start(streams, lib.csb_vm_spawn, exec_options(args, cwd, env, login, tty, streams))
+        with spawn(start, args) as process:
+            try:
+                said = process.communicate(as_bytes(input), timeout)
+            except _errors.TimedOutError as error:
+                error.output, error.stderr = captured(error.output, text), captured(error.stderr, text)
+                raise
+            return finished(args, process.wait(), said, text, check)
+
+    def claude(self, prompt: str, *, args: Sequence[Word] = (), permission_mode: str | None = None,
+               env: Mapping[str, str] | None = None, host_login: bool = False,
+               timeout: float | None = None) -> Claude:
+        """Claude Code at work on a prompt, in the project's directory: a loop over it gives its messages as they
+        come, finish() the last one.
+
+        args: for claude, such as ["--model", "opus"] or ["--resume", session_id].
+        permission_mode: None: bypassPermissions, unless args choose one.
+        env: besides what is passed by itself: Claude's credentials and endpoint (ANTHROPIC_API_KEY, ...).
+        host_login: takes the login of your own Claude Code into the guest where there are no other credentials.
+        timeout: for all of it, in seconds.
+        """
+        return self._claude(prompt, args, permission_mode, env, host_login, timeout)
