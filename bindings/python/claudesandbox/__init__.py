@@ -17,11 +17,11 @@ from ._messages import (
     AssistantMessage, Block, Message, OtherBlock, ResultMessage, SystemMessage, TextBlock, ThinkingBlock,
     ToolResultBlock, ToolUseBlock, UserMessage)
 from ._process import Process
-from ._vm import VM, Mount, Port, State
+from ._vm import VM, Activity, Mount, Port, State
 
 __version__ = version()
 __all__ = [
-    "AssistantMessage", "AsyncContext", "AsyncProcess", "AsyncVM", "Block", "BusyError", "CanceledError",
+    "Activity", "AssistantMessage", "AsyncContext", "AsyncProcess", "AsyncVM", "Block", "BusyError", "CanceledError",
     "Claude", "ClaudeError", "Context", "Engine", "EngineError", "Error", "Event", "ExistsError", "Hooks",
     "InvalidArgumentError", "Leftover", "Message", "Mount", "NoEngineError", "NotFoundError",
     "NotSupportedError", "OtherBlock", "OutOfMemoryError", "Port", "Process", "ProtocolError", "ResultMessage",

@@ -17,7 +17,7 @@ from ._hooks import Hooks, Policy, readable
 from ._native import ffi, lib
 from ._process import (
     POLL_SECONDS, Deadline, Handle, Start, Stream, Streams, as_bytes, captured, exec_options, finished, run_streams)
-from ._vm import Machine, Mount, Options, ports_to_c
+from ._vm import Activity, Machine, Mount, Options, ports_to_c
 
 
 class AsyncProcess:
@@ -222,6 +222,12 @@ class AsyncVM(Machine):
     async def carry_socket(self, path: Path, name: str) -> None:
         """As VM.carry_socket()."""
         await self._call(lib.csb_vm_carry_socket, host_path(path), encoded(name))
+
+    async def activity(self) -> Activity:
+        """As VM.activity()."""
+        found = ffi.new("int *")
+        await self._call(lib.csb_vm_activity, found)
+        return Activity(found[0])
 
     # -- programs --
 

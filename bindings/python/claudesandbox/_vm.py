@@ -27,6 +27,18 @@ class State(str, enum.Enum):
     BROKEN = "broken"
 
 
+class Activity(enum.IntEnum):
+    """What Claude Code in a machine does, the most of all its sessions."""
+
+    NONE = lib.CSB_ACTIVITY_NONE
+    """There is no session."""
+    IDLE = lib.CSB_ACTIVITY_IDLE
+    """Its turn is over."""
+    WAITING = lib.CSB_ACTIVITY_WAITING
+    """For the user: a question is on the screen."""
+    BUSY = lib.CSB_ACTIVITY_BUSY
+
+
 class Port(NamedTuple):
     """A port of the guest's loopback that is reached on the host's. Any pair of numbers will do."""
 
@@ -356,6 +368,15 @@ class VM(Machine):
         Raises InvalidArgumentError, StateError (it does not run), EngineError, ProtocolError.
         """
         self._call(lib.csb_vm_carry_socket, host_path(path), encoded(name))
+
+    def activity(self) -> Activity:
+        """Asks the guest what Claude does there now.
+
+        Raises StateError (it does not run), EngineError (the connection failed), ProtocolError.
+        """
+        found = ffi.new("int *")
+        self._call(lib.csb_vm_activity, found)
+        return Activity(found[0])
 
     # -- programs --
 
