@@ -123,6 +123,23 @@ START_TEST(an_answer_that_does_not_fit_says_nothing) {
 }
 END_TEST
 
+START_TEST(a_denial_outlives_its_reason) {
+    CSB__AUTOSTRBUF bytes = CSB__STRBUF_INIT;
+    csb_reply reply = {.event = "PreToolUse"};
+    csb_reply got = {.event = "PreToolUse"};
+    struct csb__frame frame;
+
+    csb_reply_deny(&reply, "reason", NULL);
+    csb__frame_add_answer(&bytes, 5, &reply);
+    memset(memmem(bytes.data, bytes.len, "reason", 6), 0xff, 6);
+    frame = read_whole(&bytes);
+    ck_assert(csb__frame_answer(&frame, &got));
+    ck_assert_int_eq(got.decision, CSB__DECISION_DENY);
+    csb__reply_finish(&reply);
+    csb__reply_finish(&got);
+}
+END_TEST
+
 START_TEST(a_frame_has_its_limits) {
     struct csb__frame frame;
 
@@ -143,6 +160,7 @@ Suite *hooks_frame_suite(void) {
     tcase_add_test(tc, a_broken_event_is_none);
     tcase_add_test(tc, an_answer_goes_through);
     tcase_add_test(tc, an_answer_that_does_not_fit_says_nothing);
+    tcase_add_test(tc, a_denial_outlives_its_reason);
     tcase_add_test(tc, a_frame_has_its_limits);
     return s;
 }

@@ -155,22 +155,25 @@ bool csb__frame_event(const struct csb__frame *frame, struct csb__frame_event *r
     return is_done(&r) && ret->vm && ret->json;
 }
 
-static void decide(csb_reply *reply, enum csb__decision decision, const char *reason) {
+static int say(csb_reply *reply, enum csb__decision decision, const char *reason) {
     switch (decision) {
     case CSB__DECISION_ALLOW:
-        (void)csb_reply_allow(reply, NULL);
-        break;
+        return csb_reply_allow(reply, NULL);
     case CSB__DECISION_DENY:
-        (void)csb_reply_deny(reply, reason, NULL);
-        break;
+        return csb_reply_deny(reply, reason, NULL);
     case CSB__DECISION_ASK:
-        (void)csb_reply_ask(reply, reason, NULL);
-        break;
+        return csb_reply_ask(reply, reason, NULL);
     case CSB__DECISION_BLOCK:
-        (void)csb_reply_block(reply, reason, NULL);
-        break;
+        return csb_reply_block(reply, reason, NULL);
     default:
-        break;
+        return 0;
+    }
+}
+
+/* A denial whose reason is lost, in bad bytes or for want of memory, is a denial all the same. */
+static void decide(csb_reply *reply, enum csb__decision decision, const char *reason) {
+    if (say(reply, decision, reason) != 0) {
+        (void)say(reply, decision, NULL);
     }
 }
 
