@@ -63,6 +63,7 @@ class Tests:
                 status = attempt(argv, log, self.tree.who, self.tree.src, live, limit,
                                  CLAUDE_SANDBOX_PREFIX=str(self.tree.build / "prefix"),
                                  CLAUDE_SANDBOX_ASAN_PREFIX=str(self.tree.build / "asan-prefix"),
+                                 CLAUDE_SANDBOX_PYTHON=str(self.tree.build / "python/clean/bin/python"),
                                  ASAN_OPTIONS="detect_leaks=1:strict_string_checks=1", PYTHONDONTWRITEBYTECODE="1",
                                  UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1")
             except FileNotFoundError as error:
@@ -141,6 +142,12 @@ class Tests:
         self.tree = prepare("fuzz", the_worker())
         self.fuzz(seconds, live=True)
 
+    def python_package(self) -> None:
+        """With the pip and the Python of the system; what it makes, the end-to-end tests use, too."""
+        work, junit = self.tree.build / "python", self.tree.build / "python.xml"
+        argv = [self.python, "tests/python/run.py", self.tree.src, work, "-q", "-ra", f"--junitxml={junit}"]
+        self.step("Python package", "python", argv, junit, limit=900, may_skip=True)
+
     def everything(self) -> None:
         self.tree = prepare("test", the_worker())
         build_sanitized(self.tree)
@@ -154,7 +161,8 @@ class Tests:
                       ["setarch", "-R", build_threads(self.tree), self.tree.src / "tests/fakes"])
         self.faults()
         self.fuzz(int(os.environ.get("CLAUDE_SANDBOX_TEST_FUZZ_SECONDS") or "10"))
-        self.pytest("tests with fakes", "fakes", "-q", "tests", "--ignore=tests/e2e")
+        self.pytest("tests with fakes", "fakes", "-q", "tests", "--ignore=tests/e2e", "--ignore=tests/python")
+        self.python_package()
         if glob.glob(f"{glob.escape(str(CHECKOUT))}/tests/e2e/**/test_*.py", recursive=True):
             self.pytest("end to end, in real VMs", "e2e", "-v", "tests/e2e", live=True, limit=2400)
         else:

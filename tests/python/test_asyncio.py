@@ -100,7 +100,8 @@ async def test_programs(lab: FakeLab, base: str) -> None:
             process.stdin.write(b"one\n")
             assert await process.stdout.readline() == b"<one>\n"
             assert await asyncio.gather(process.wait(), process.wait()) == [4, 4]
-        assert (await (await vm.spawn(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)).communicate(b"x"))[0] == b"x"
+        process = await vm.spawn(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert await process.communicate(b"x") == (b"x", None)
 
 
 @run_async

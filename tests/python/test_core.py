@@ -10,12 +10,13 @@ import signal
 import threading
 import time
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Callable
 
 import claudesandbox as cs
 import pytest
 from claudesandbox import _errors
 from claudesandbox._native import ffi, lib
+from conftest import Web
 from fakelab import FakeLab
 from sandbox import until
 
@@ -65,7 +66,8 @@ def test_an_error_of_the_engine_has_its_words(lab: FakeLab, ctx: cs.Context, bas
     lambda ctx: ctx.create("a", memory="lots"), lambda ctx: ctx.create("a", memory=-5),
     lambda ctx: ctx.create("a", disk=1 << 80), lambda ctx: ctx.create("a", ports=[(0, 80)]),
     lambda ctx: ctx.create("a", ports=[(80, 65536)]), lambda ctx: ctx.create("a", ports=[(80, 1), (80, 2)]),
-    lambda ctx: ctx.create("a", mounts=[cs.Mount("/nonexistent")]), lambda ctx: ctx.create("a", template="/nonexistent"),
+    lambda ctx: ctx.create("a", mounts=[cs.Mount("/nonexistent")]),
+    lambda ctx: ctx.create("a", template="/nonexistent"),
     lambda ctx: cs.Context(engine="xen"), lambda ctx: cs.Context(timeout=0), lambda ctx: cs.Context(timeout=-1),
     lambda ctx: cs.Context(timeout=math.nan)])
 def test_wrong_arguments(ctx: cs.Context, wrong: Callable[[cs.Context], object]) -> None:
@@ -350,34 +352,47 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+Measure = Callable[..., None]
+
+
 @pytest.fixture
-def measured() -> Iterator[Callable[[Callable[[], None]], None]]:
-    """Does it 10,000 times; neither descriptors nor memory may grow by it, handles of C least of all."""
-    def measure(cycle: Callable[[], None]) -> None:
-        for _ in range(1000):       # until pools are filled and caches are warm
+def measured() -> Measure:
+    """Does it many times; neither descriptors nor memory may grow by it, handles of C least of all."""
+    def measure(cycle: Callable[[], None], times: int = 10_000) -> None:
+        for _ in range(times // 10):        # until pools are filled and caches are warm
             cycle()
         gc.collect()
         before, files = resident(), len(os.listdir("/proc/self/fd"))
-        for _ in range(10_000):
+        for _ in range(times):
             cycle()
         gc.collect()
         assert len(os.listdir("/proc/self/fd")) == files
         assert resident() - before < 2 << 20
-    yield measure
+    return measure
 
 
 @pytest.mark.skipif(os.uname().sysname != "Linux", reason="measured in /proc")
 class TestLeaks:
-    def test_contexts(self, lab: FakeLab, measured: Callable[[Callable[[], None]], None]) -> None:
+    def test_contexts(self, lab: FakeLab, measured: Measure) -> None:
         def cycle() -> None:
             with cs.Context(progress=print) as ctx:
                 assert ctx.state_dir
         measured(cycle)
 
-    def test_contexts_that_nobody_closes(self, lab: FakeLab, measured: Callable[[Callable[[], None]], None]) -> None:
+    def test_contexts_that_nobody_closes(self, lab: FakeLab, measured: Measure) -> None:
         measured(lambda: cs.Context() and None)
 
-    def test_errors(self, ctx: cs.Context, measured: Callable[[Callable[[], None]], None]) -> None:
+    def test_machines(self, ctx: cs.Context, web: Web, measured: Measure) -> None:
+        """Of an engine that needs no program to tell of them."""
+        def cycle() -> None:
+            with ctx.open("web") as vm:
+                assert vm.name == "web"
+        measured(cycle)
+
+    def test_hooks(self, ctx: cs.Context, web: Web, measured: Measure) -> None:
+        measured(lambda: ctx.hooks().open() and None, 500)
+
+    def test_errors(self, ctx: cs.Context, measured: Measure) -> None:
         def cycle() -> None:
             with pytest.raises(cs.InvalidArgumentError):
                 ctx.create("a/b", mounts=[cs.Mount("/usr")], ports=[(1, 1)])

@@ -111,7 +111,7 @@ class Task:
         until = math.inf if timeout is None else time.monotonic() + timeout
         in_time = True
         try:
-            while in_time and not self.done.wait(_signals.seconds(None if timeout is None else until - time.monotonic())):
+            while in_time and not self.done.wait(_signals.seconds(until - time.monotonic())):
                 in_time = time.monotonic() < until
         finally:
             while not self.done.is_set():

@@ -64,7 +64,8 @@ class Streams:
 class Start:
     """A call that starts a program: what it needs, and what came of it."""
 
-    def __init__(self, name: str, pool: Pool, streams: Streams, function: Any, options: Callable[[Memory], Any]) -> None:
+    def __init__(self, name: str, pool: Pool, streams: Streams, function: Any,
+                 options: Callable[[Memory], Any]) -> None:
         self.lane = pool.take()
         self._name, self._pool, self._streams, self._function = name, pool, streams, function
         self._memory = Memory()
@@ -263,7 +264,8 @@ class Process:
             poll.poll(_signals.milliseconds(left))
         return status
 
-    def communicate(self, input: bytes | None = None, timeout: float | None = None) -> tuple[bytes | None, bytes | None]:
+    def communicate(self, input: bytes | None = None,
+                    timeout: float | None = None) -> tuple[bytes | None, bytes | None]:
         """Writes input, reads what it says until the end of that, and waits for its end.
 
         Returns what came from standard output and standard error, each None where that is no pipe.

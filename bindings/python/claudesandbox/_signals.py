@@ -15,7 +15,7 @@ def seconds(left: float | None) -> float | None:
     """
     if threading.current_thread() is threading.main_thread():
         return SLICE if left is None else min(left, SLICE)
-    return left
+    return None if left == math.inf else left
 
 
 def milliseconds(left: float | None) -> int | None:

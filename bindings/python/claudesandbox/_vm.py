@@ -87,7 +87,8 @@ class Options:
                    "guest_path": memory.string(None if m.guest is None else encoded(m.guest))} for m in self.mounts]
         mode = {None: 0, True: lib.CSB_SETTINGS_RW, False: lib.CSB_SETTINGS_RO}[self.settings_writable]
         return memory.keep(ffi.new("csb_vm_options *", {
-            "size": ffi.sizeof("csb_vm_options"), "name": memory.string(None if self.name is None else encoded(self.name)),
+            "size": ffi.sizeof("csb_vm_options"),
+            "name": memory.string(None if self.name is None else encoded(self.name)),
             "project_dir": path(self.project_dir), "settings_dir": path(self.settings_dir), "settings_mode": mode,
             "cpus": number(self.cpus or 0, "processors", 0, 0x7FFFFFFF), "memory_bytes": size(self.memory),
             "disk_bytes": size(self.disk), "flags": lib.CSB_VM_FORCE_MOUNT if self.force_mount else 0,
