@@ -141,10 +141,11 @@ int main(int argc, char **argv) {
     }
     took = now_ms() - begun;
     qsort(ms, total, sizeof(*ms), compare);
-    printf("{\"events\": %zu, \"good\": %d, \"per_second\": %.1f, \"p50_ms\": %.3f, \"p99_ms\": %.3f, "
-           "\"max_ms\": %.3f}\n",
-           total, good, (double)total * 1000 / took, ms[total / 2], ms[total * 99 / 100],
-           ms[total - 1]);
+    printf(
+        "{\"events\": %zu, \"good\": %d, \"per_second\": %.1f, \"p50_ms\": %.3f, \"p99_ms\": %.3f, "
+        "\"max_ms\": %.3f}\n",
+        total, good, (double)total * 1000 / took, ms[total / 2], ms[total * 99 / 100],
+        ms[total - 1]);
     free(ms);
     free(clients);
     free(request);
