@@ -197,6 +197,25 @@ START_TEST(one_that_hangs_is_waited_for_once) {
 }
 END_TEST
 
+START_TEST(an_answer_in_time_counts_though_it_is_read_late) {
+    CSB__AUTOCLOSE int client = -1;
+    AUTOWORLD server;
+    AUTOWORLD other;
+
+    make_two(&server, &other, 0);
+    settle(&server);
+    stop_others(&server);
+    other.deny = true;
+    client = say_to(&server, "one", PRE);
+    settle(&server);
+    settle(&other);
+    ck_assert_int_eq(other.n_heard, 1);
+    /* As if a callback of the server's had taken so long, and its timer came first. */
+    csb__relay_tick(&server.hooks->server, csb__now_ms() + 4000);
+    check_answer(&server, client, "\"deny\"");
+}
+END_TEST
+
 START_TEST(what_takes_no_answer_is_not_waited_for) {
     CSB__AUTOCLOSE int fd = -1;
     AUTOWORLD server;
@@ -631,6 +650,7 @@ Suite *hooks_subscriber_suite(void) {
     tcase_add_test(tc, who_watches_is_not_waited_for);
     tcase_add_test(tc, who_watches_takes_nobodys_place);
     tcase_add_test(tc, one_that_hangs_is_waited_for_once);
+    tcase_add_test(tc, an_answer_in_time_counts_though_it_is_read_late);
     tcase_add_test(tc, what_takes_no_answer_is_not_waited_for);
     tcase_add_test(tc, a_slow_one_loses_its_oldest);
     tcase_add_test(tc, one_that_goes_owes_nothing);

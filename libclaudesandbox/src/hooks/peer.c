@@ -55,7 +55,7 @@ void csb__peer_release(struct csb__claim *claim) {
     free(claim);
 }
 
-void csb__peer_be_late(struct csb__peer *p) {
+static void be_late(struct csb__peer *p) {
     struct csb__claim *claim = p->claims;
 
     if (!p->late && p->answers) {
@@ -231,7 +231,7 @@ void csb__peer_tell(struct csb__peer *p, struct csb__conn *c, uint64_t id,
         return;
     }
     if (!csb__outbox_add_event(&p->out, id, packet)) {
-        csb__peer_be_late(p);
+        be_late(p);
     }
     if (p->answers && !p->late && csb__reply_event(csb_event_name(&c->event))) {
         struct csb__claim *claim = csb__claim_new(c, ANSWER_MS);
@@ -253,4 +253,12 @@ bool csb__peer_is_overdue(const struct csb__peer *p, int64_t now_ms) {
         }
     }
     return false;
+}
+
+void csb__peer_remind(struct csb__peer *p, int64_t now_ms) {
+    /* We may be the late ones: its answer came while a callback kept us. */
+    peer_ready(p);
+    if (p->fd >= 0 && csb__peer_is_overdue(p, now_ms)) {
+        be_late(p);
+    }
 }

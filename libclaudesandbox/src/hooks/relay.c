@@ -128,7 +128,7 @@ void csb__relay_tick(struct csb__server *s, int64_t now_ms) {
         if (p->broken || (!p->greeted && now_ms >= p->deadline)) {
             csb__peer_close(p);
         } else if (csb__peer_is_overdue(p, now_ms)) {
-            csb__peer_be_late(p);
+            csb__peer_remind(p, now_ms);
         }
     }
 }

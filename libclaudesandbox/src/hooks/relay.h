@@ -68,8 +68,8 @@ void csb__peer_tell(struct csb__peer *p, struct csb__conn *c, uint64_t id,
                     struct csb__packet *packet);
 /* Whether it owes an answer for too long. */
 bool csb__peer_is_overdue(const struct csb__peer *p, int64_t now_ms);
-/* What it owes at once is not waited for. */
-void csb__peer_be_late(struct csb__peer *p);
+/* Takes what it has said by now; what it owes then at once is not waited for. */
+void csb__peer_remind(struct csb__peer *p, int64_t now_ms);
 /* Nobody waits for this claim any more: it goes, and whose it is is told. */
 void csb__peer_release(struct csb__claim *claim);
 
