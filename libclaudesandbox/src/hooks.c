@@ -118,10 +118,19 @@ int csb_hooks_fd(const csb_hooks *hooks) {
 }
 
 int csb_hooks_dispatch(csb_hooks *hooks, int timeout_ms, csb_error **err) {
+    int rc;
+
+    /* The callback's event would go under its hands. */
+    if (hooks->dispatching) {
+        return csb__fail(err, CSB_ESTATE, "the callback can't dispatch the hooks that called it");
+    }
     /* The context's time limit is for operations; how long to listen is said by the caller. The
      * callback may have had an operation of its own. */
     hooks->ctx->env.deadline = -1;
-    return hooks->kind->dispatch(hooks, timeout_ms, err);
+    hooks->dispatching = true;
+    rc = hooks->kind->dispatch(hooks, timeout_ms, err);
+    hooks->dispatching = false;
+    return rc;
 }
 
 int csb_hooks_wakeup(csb_hooks *hooks) {

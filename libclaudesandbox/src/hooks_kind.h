@@ -21,6 +21,7 @@ struct csb_hooks {
     void *userdata;
     struct csb__limits limits;
     bool watches;
+    bool dispatching;
     struct csb__loop loop;
     struct csb__server server;
     int lock_fd; /* the server's */

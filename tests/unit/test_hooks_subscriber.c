@@ -353,6 +353,31 @@ END_TEST
 
 /* -- held -- */
 
+static int dispatch_again(const csb_event *event, csb_reply *reply, void *userdata) {
+    csb_hooks **hooks = userdata;
+
+    (void)event;
+    (void)reply;
+    return csb_hooks_dispatch(*hooks, 0, NULL);
+}
+
+START_TEST(a_callback_can_not_dispatch) {
+    AUTOWORLD server;
+    AUTOWORLD other;
+    CSB__AUTOERROR csb_error *err = NULL;
+
+    world_make(&server);
+    world_open(&server, NULL);
+    world_make_other(&other, &server);
+    ck_assert_int_eq(
+        csb_hooks_open(&other.ctx, NULL, dispatch_again, &other.hooks, &other.hooks, NULL), 0);
+    settle(&server);
+    (void)world_ask(&server, "one", STOP, NULL);
+    ck_assert_int_eq(csb_hooks_dispatch(other.hooks, 1000, &err), CSB_EUSER);
+    ck_assert_int_eq(csb_hooks_dispatch(other.hooks, 0, NULL), 0);
+}
+END_TEST
+
 static int ask_and_hold(struct world *server, struct world *holder) {
     int fd = say_to(server, "one", PERMIT);
     int before = holder->n_held;
@@ -657,6 +682,7 @@ Suite *hooks_subscriber_suite(void) {
     tcase_add_test(tc, the_end_of_the_server_is_known);
     tcase_add_test(tc, the_servers_place_can_be_taken);
     tcase_add_test(tc, its_callback_and_its_waiting_can_be_ended);
+    tcase_add_test(tc, a_callback_can_not_dispatch);
     tcase_add_test(tc, a_subscriber_can_hold);
     tcase_add_test(tc, what_it_holds_can_be_given_up);
     tcase_add_test(tc, what_it_holds_has_an_end);

@@ -83,8 +83,8 @@ CSB_API int csb_hooks_fd(const csb_hooks *hooks);
  *
  * timeout_ms: how long to wait for something to do; 0: not at all, -1: as long as it takes.
  *
- * Errors: CSB_EUSER (the callback wanted it to end), CSB_ECANCELED (csb_ctx_cancel()), CSB_ESYSTEM,
- * CSB_ENOMEM. It can be called again after each of them. A subscriber's also, and for good:
+ * Errors: CSB_EUSER (the callback wanted it to end), CSB_ECANCELED (csb_ctx_cancel()), CSB_ESTATE
+ * (called by the callback), CSB_ESYSTEM, CSB_ENOMEM. It can be called again after each of them. A subscriber's also, and for good:
  * CSB_ENOTFOUND (the server has ended), CSB_EBUSY (it takes no more subscribers, or is of another
  * version), CSB_EPROTOCOL. csb_hooks_close() and csb_hooks_open() begin anew.
  * Blocks for timeout_ms, and as long as the callback does.  Since: 0.1
