@@ -8,11 +8,13 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "core/posix.h"
 #include "hooks/endpoint.h"
 #include "hooks/frame.h"
+#include "hooks/poller.h"
 #include "hooks_kind.h"
 #include "hooks_world.h"
 
@@ -598,6 +600,37 @@ START_TEST(there_is_a_limit_to_subscribers) {
 }
 END_TEST
 
+START_TEST(one_that_accepts_nobody_is_not_waited_for) {
+    CSB__AUTOFREE char *path = NULL;
+    CSB__AUTOCLOSE int listener = -1;
+    CSB__AUTOERROR csb_error *err = NULL;
+    csb_hooks_options options = CSB_HOOKS_OPTIONS_INIT;
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    int waiting[64];
+    int n = 0;
+    AUTOWORLD w;
+
+    options.flags = CSB_HOOKS_WATCH;
+    world_make(&w);
+    world_open(&w, NULL);
+    csb_hooks_close(w.hooks); /* the directory is there */
+    w.hooks = NULL;
+    ck_assert_int_eq(csb__hooks_relay_path(&w.ctx.env, &path, NULL), 0);
+    listener = csb__listener_socket();
+    strcpy(addr.sun_path, path);
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&addr, sizeof(addr)), 0);
+    ck_assert_int_eq(listen(listener, 0), 0);
+    do {
+        waiting[n] = csb__unix_connect_at_once(path);
+    } while (waiting[n] >= 0 && ++n < 64);
+    ck_assert_int_eq(csb_hooks_open(&w.ctx, &options, world_on_event, &w, &w.hooks, &err),
+                     CSB_EBUSY);
+    while (n > 0) {
+        close(waiting[--n]);
+    }
+}
+END_TEST
+
 START_TEST(only_the_user_can_subscribe) {
     CSB__AUTOFREE char *path = NULL;
     AUTOWORLD w;
@@ -691,6 +724,7 @@ Suite *hooks_subscriber_suite(void) {
     tcase_add_test(tc, it_holds_as_many_as_a_vm_may_have);
     tcase_add_test(tc, nonsense_is_hung_up_on);
     tcase_add_test(tc, there_is_a_limit_to_subscribers);
+    tcase_add_test(tc, one_that_accepts_nobody_is_not_waited_for);
     tcase_add_test(tc, only_the_user_can_subscribe);
     tcase_add_test(tc, listening_goes_on);
     return s;

@@ -99,7 +99,7 @@ int csb__tcp_socket(void) {
     return stream_socket(AF_INET);
 }
 
-int csb__unix_connect(const char *path) {
+static int unix_connect(const char *path, int flags) {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
     int fd;
 
@@ -112,7 +112,8 @@ int csb__unix_connect(const char *path) {
     if (fd < 0) {
         return -1;
     }
-    if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0) {
+    if ((flags && fcntl(fd, F_SETFL, flags) != 0) ||
+        connect(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0) {
         int saved = errno;
 
         close(fd);
@@ -120,6 +121,14 @@ int csb__unix_connect(const char *path) {
         return -1;
     }
     return fd;
+}
+
+int csb__unix_connect(const char *path) {
+    return unix_connect(path, 0);
+}
+
+int csb__unix_connect_at_once(const char *path) {
+    return unix_connect(path, O_NONBLOCK);
 }
 
 int csb__open(const char *path, int flags, mode_t mode) {

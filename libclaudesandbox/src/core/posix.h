@@ -22,6 +22,8 @@ int csb__pipe(int fds[2]);
 void csb__fd_close(int *fd);
 /* A connected unix stream socket, or -1 with errno (ENAMETOOLONG for a path that doesn't fit). */
 int csb__unix_connect(const char *path);
+/* The same, and does not block, nor does what is returned: EAGAIN when too many wait there already. */
+int csb__unix_connect_at_once(const char *path);
 /* An unconnected IPv4 stream socket, or -1 with errno. */
 int csb__tcp_socket(void);
 bool csb__unix_path_fits(const char *path);

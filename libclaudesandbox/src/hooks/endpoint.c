@@ -112,7 +112,7 @@ static int clear_place(const char *path, csb_error **err) {
     if (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid()) {
         return csb__fail(err, CSB_EEXISTS, "%s is in the way, and not a socket of yours", path);
     }
-    fd = csb__unix_connect(path);
+    fd = csb__unix_connect_at_once(path);
     if (fd >= 0 || (errno != ECONNREFUSED && errno != ENOENT)) {
         return csb__fail(err, CSB_EEXISTS, "somebody listens on %s already", path);
     }

@@ -2,7 +2,6 @@
 #include "hooks/subscriber.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -216,7 +215,7 @@ int csb__subscriber_deliver(struct csb__subscriber *s, csb_hook_fn fn, void *use
 /* -- to and fro -- */
 
 static int connect_to(const char *path, int *ret, csb_error **err) {
-    CSB__AUTOCLOSE int fd = csb__fd_move_up(csb__unix_connect(path));
+    CSB__AUTOCLOSE int fd = csb__fd_move_up(csb__unix_connect_at_once(path));
     uid_t uid;
 
     if (fd < 0 && (errno == ENOENT || errno == ECONNREFUSED)) {
@@ -224,7 +223,10 @@ static int connect_to(const char *path, int *ret, csb_error **err) {
         csb__error_set_hint(err, "claude-hooks-server start");
         return CSB_ENOTFOUND;
     }
-    if (fd < 0 || csb__peer_uid(fd, &uid) != 0 || fcntl(fd, F_SETFL, O_NONBLOCK) != 0) {
+    if (fd < 0 && errno == EAGAIN) {
+        return csb__hooks_fail_busy(err); /* it is stopped, or hangs */
+    }
+    if (fd < 0 || csb__peer_uid(fd, &uid) != 0) {
         return csb__fail_errno(err, errno, "can't connect to %s", path);
     }
     if (uid != geteuid()) {
