@@ -12,8 +12,9 @@
 
 #define PREFIX "events-"
 #define SUFFIX ".jsonl"
-/* The server makes them half as long. */
-#define FILE_MAX_BYTES (16 << 20)
+/* So much is read at once, from the end; of a longer line, more, but not more than that. */
+#define PART_BYTES ((size_t)1 << 20)
+#define PART_MAX_BYTES ((size_t)64 << 20)
 
 static int is_log(const struct dirent *entry) {
     size_t len = strlen(entry->d_name);
@@ -22,28 +23,31 @@ static int is_log(const struct dirent *entry) {
            strcmp(entry->d_name + len - strlen(SUFFIX), SUFFIX) == 0;
 }
 
-/* What there was when it was opened; NULL when it is no file. */
-static char *read_file(const char *path, size_t *len) {
+/* -1 for what is no file. */
+static int open_log(const char *path, off_t *size) {
     int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    char *text = NULL;
     struct stat st;
-    ssize_t n = 1;
 
-    *len = 0;
-    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= FILE_MAX_BYTES) {
-        text = malloc((size_t)st.st_size + 1);
-        while (text && n != 0 && *len < (size_t)st.st_size) {
-            n = read(fd, text + *len, (size_t)st.st_size - *len);
-            if (n < 0 && errno != EINTR) {
-                break;
-            }
-            *len += n > 0 ? (size_t)n : 0;
-        }
-    }
-    if (fd >= 0) {
+    if (fd >= 0 && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))) {
         close(fd);
+        fd = -1;
     }
-    return text;
+    *size = fd >= 0 ? st.st_size : 0;
+    return fd;
+}
+
+static bool read_part(int fd, char *text, size_t len, off_t from) {
+    size_t done = 0;
+
+    while (done < len) {
+        ssize_t n = pread(fd, text + done, len - done, from + (off_t)done);
+
+        if (n == 0 || (n < 0 && errno != EINTR)) {
+            return false;
+        }
+        done += n > 0 ? (size_t)n : 0;
+    }
+    return true;
 }
 
 struct reading {
@@ -77,16 +81,48 @@ static void read_backwards(struct reading *r, const char *text, size_t len) {
     }
 }
 
-static void read_log(struct reading *r, const char *dir, const char *name) {
-    char *path = NULL;
-    char *text = NULL;
-    size_t len = 0;
+/* Whole lines that end at `end`: how many bytes of them; 0: not one, in so many bytes; -1 on failure. */
+static off_t read_lines(struct reading *r, int fd, off_t end, size_t size) {
+    size_t len = end < (off_t)size ? (size_t)end : size;
+    char *text = malloc(len);
+    const char *before = NULL;
+    off_t done = -1;
+    size_t start;
 
-    if (r->left > 0 && asprintf(&path, "%s/%s", dir, name) >= 0) {
-        text = read_file(path, &len);
-        read_backwards(r, text, len);
-        free(text);
-        free(path);
+    if (text && read_part(fd, text, len, end - (off_t)len)) {
+        before = (off_t)len < end ? memchr(text, '\n', len - 1) : NULL;
+        start = before ? (size_t)(before + 1 - text) : 0;
+        done = before || (off_t)len == end ? (off_t)(len - start) : 0;
+        if (done > 0) {
+            read_backwards(r, text + start, len - start);
+        }
+    }
+    free(text);
+    return done;
+}
+
+static void read_log(struct reading *r, const char *dir, const char *name) {
+    size_t size = PART_BYTES;
+    char *path;
+    off_t end;
+    off_t done;
+    int fd;
+
+    if (r->left == 0 || asprintf(&path, "%s/%s", dir, name) < 0) {
+        return;
+    }
+    fd = open_log(path, &end);
+    free(path);
+    while (fd >= 0 && end > 0 && r->left > 0 && size <= PART_MAX_BYTES) {
+        done = read_lines(r, fd, end, size);
+        if (done < 0) {
+            break;
+        }
+        end -= done;
+        size = done > 0 ? PART_BYTES : 2 * size;
+    }
+    if (fd >= 0) {
+        close(fd);
     }
 }
 

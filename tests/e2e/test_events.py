@@ -151,6 +151,22 @@ def test_whoever_reads_may_leave(hooks: Events) -> None:
     assert done.returncode == 125 and b"could not be written" in done.stderr
 
 
+def test_a_log_of_any_size(hooks: Events) -> None:
+    def line(text: str) -> str:
+        event = {"hook_event_name": "Stop", "last_assistant_message": text}
+        return json.dumps({"time": "2026-11-24T04:00:00.000Z", "vm": "web", "event": event}) + "\n"
+    log = hooks.state / "log"
+    log.mkdir(parents=True)
+    long = "x" * (3 << 20)
+    (log / "events-2026-11-24.jsonl").write_text(
+        line("first") + line(long) + "".join(line(str(n) + "y" * 4096) for n in range(5000)) + line("last")
+        + line("cut")[:-9], "utf-8")
+    told = [text.partition("done: ")[2] for text in hooks.words("-n", "100000")]
+    assert [text[:6] for text in told[:3]] == ["first", "xxxxxx", "0yyyyy"] and told[-1] == "last"
+    assert len(told) == 5003
+    assert [text[:5] for text in hooks.words("-n", "2")] == ["web  ", "web  "]
+
+
 def test_words_that_are_none(hooks: Events) -> None:
     hooks.events("-n", "x").expect(USAGE, "--lines x")
     hooks.events("-n", "-1").expect(USAGE)
