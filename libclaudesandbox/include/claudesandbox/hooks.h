@@ -22,6 +22,11 @@ CSB_BEGIN_DECLS
  * the same order and may answer as well. The server waits 3 seconds for a subscriber's answer; one who
  * missed that is not waited for until it has dealt with all events up to the newest. For one that is
  * too slow 4096 events are kept, or 16 MiB of them; then it loses its oldest.
+ *
+ * So a denial is a rule for Claude and no wall. Claude goes on without a listener's word where that
+ * comes too late, where an event is refused (too large, too deep, too many of them), while the server
+ * or the listener ends and begins anew, and, in all machines, while one machine reports more than the
+ * listener can take.
  */
 typedef struct csb_hooks csb_hooks;
 
