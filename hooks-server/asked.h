@@ -9,6 +9,8 @@
 
 /* What is shown of a command or a path. */
 #define ASKED_MAX 320
+/* Of a tool's name; both fit into a notice. */
+#define ASKED_TOOL_MAX 130
 
 struct asked {
     char text[ASKED_MAX]; /* clean, on one line; "" where there is nothing to show */

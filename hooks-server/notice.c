@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "asked.h"
 #include "safe_text.h"
 #include "shorten.h"
 

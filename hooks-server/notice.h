@@ -7,6 +7,7 @@
 
 #include <claudesandbox.h>
 
+#include "asked.h"
 #include "config.h"
 
 #define NOTICE_VM_MAX 64
@@ -20,11 +21,11 @@ struct notice {
     char body[NOTICE_BODY_MAX];
     char sound[CONFIG_SOUND_MAX]; /* a name of the desktop's own; "": none */
     int urgency;
-    uint64_t question;   /* that a click on it may answer, see question.h; 0: none */
-    bool can_ask;        /* a click could answer it */
-    bool may_allow;      /* all that is asked for can be seen in it */
-    char tool[64];       /* that is asked for */
-    bool unless_focused; /* not where the user looks at the VM's terminal */
+    uint64_t question;         /* that a click on it may answer, see question.h; 0: none */
+    bool can_ask;              /* a click could answer it */
+    bool may_allow;            /* all that is asked for can be seen in it */
+    char tool[ASKED_TOOL_MAX]; /* that is asked for */
+    bool unless_focused;       /* not where the user looks at the VM's terminal */
 };
 
 /* Whether the event is worth a notice, and then which. Its text is clean: no control characters, valid

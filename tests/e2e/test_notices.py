@@ -571,6 +571,10 @@ def test_no_desktop_keeps_nobody_waiting(hooks: Hooks) -> None:
 @pytest.mark.parametrize("event, labels", [
     ({"tool_name": "Bash", "tool_input": {"command": "x" * 1000}}, ["Deny"]),
     ({"tool_name": "mcp__a__b", "tool_input": {"n": 1}}, ["Allow", "Deny"]),
+    ({"tool_name": "mcp__a__" + "b" * 110, "tool_input": {"n": 1}}, ["Allow", "Deny"]),
+    ({"tool_name": "mcp__a__b", "tool_input": {"query": "harmless", "x": "y" * 400}}, ["Deny"]),
+    ({"tool_name": "Bash: true" + " " * 40, "tool_input": {"command": "rm -rf x"}}, []),
+    ({"tool_name": "x" * 200, "tool_input": {"command": "true"}}, []),
     ({"tool_name": "AskUserQuestion", "tool_input": {"questions": []}}, []),
     ({"tool_name": "ExitPlanMode", "tool_input": {"plan": "all"}}, []),
     ({"tool_name": "Bash", "tool_input": {"command": ""}, "x": "y" * 70_000}, []),
