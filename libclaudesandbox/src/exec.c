@@ -2,6 +2,7 @@
 #include <claudesandbox/exec.h>
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "core/options.h"
 #include "core/posix.h"
@@ -14,6 +15,7 @@
 #define CONNECT_MS (60 * 1000)
 
 struct csb_process {
+    pid_t owner;
     csb_ctx *ctx;
     struct csb__program program;
 };
@@ -133,6 +135,7 @@ int csb_vm_spawn(csb_vm *vm, const csb_exec_options *opts, csb_process **ret, cs
     if (!p) {
         return csb__fail_nomem(err);
     }
+    p->owner = getpid();
     p->ctx = vm->ctx;
     rc = start(vm, &o, &p->program, err);
     if (rc == 0) {
@@ -174,7 +177,8 @@ int csb_process_kill(csb_process *process, int signo, csb_error **err) {
 }
 
 void csb_process_free(csb_process *process) {
-    if (process) {
+    /* In a child that it forked, the program is the parent's still. */
+    if (process && process->owner == getpid()) {
         /* An ssh that can't get rid of what the program said would not end. */
         for (int i = 0; i < 3; i++) {
             csb_process_close(process, i);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <claudesandbox/hooks.h>
 
+#include <unistd.h>
+
 #include "context.h"
 #include "core/options.h"
 #include "core/posix.h"
@@ -89,7 +91,8 @@ int csb_hooks_open(csb_ctx *ctx, const csb_hooks_options *opts, csb_hook_fn fn, 
     if (!h) {
         return csb__fail_nomem(err);
     }
-    *h = (csb_hooks){.ctx = ctx,
+    *h = (csb_hooks){.owner = getpid(),
+                     .ctx = ctx,
                      .fn = fn,
                      .userdata = userdata,
                      .limits = CSB__LIMITS_INIT,
@@ -146,7 +149,8 @@ static void leave_place(csb_hooks *h) {
 }
 
 void csb_hooks_close(csb_hooks *hooks) {
-    if (hooks) {
+    /* The sockets, and what is polled, are those of the process that forked us. */
+    if (hooks && hooks->owner == getpid()) {
         leave_place(hooks);
         csb__loop_close(&hooks->loop);
         free(hooks);

@@ -16,6 +16,7 @@ struct csb__hooks_kind {
 
 struct csb_hooks {
     const struct csb__hooks_kind *kind; /* NULL: neither yet */
+    pid_t owner;
     csb_ctx *ctx;
     csb_hook_fn fn;
     void *userdata;

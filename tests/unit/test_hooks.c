@@ -406,6 +406,21 @@ static bool answers(void *arg) {
     return fd >= 0 && write(fd, "POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}", 41) == 41;
 }
 
+static int close_it(void *hooks) {
+    csb_hooks_close(hooks);
+    return 0;
+}
+
+START_TEST(a_forked_child_closes_nothing) {
+    AUTOWORLD w;
+
+    world_make(&w);
+    world_open(&w, NULL);
+    ck_assert_int_eq(test_join_child(test_fork(close_it, w.hooks)), 0);
+    ck_assert_int_eq(world_ask(&w, "one", STOP, NULL), 200);
+}
+END_TEST
+
 START_TEST(listening_is_one_call) {
     CSB__AUTOFREE char *path = NULL;
     AUTOWORLD w;
@@ -463,6 +478,7 @@ Suite *hooks_suite(void) {
     tcase_add_test(tc, vms_have_their_turn);
     tcase_add_test(tc, the_callback_can_end_it);
     tcase_add_test(tc, waiting_can_be_ended);
+    tcase_add_test(tc, a_forked_child_closes_nothing);
     tcase_add_test(tc, listening_is_one_call);
     tcase_add_test(tc, bad_options_are_refused);
     return s;

@@ -108,6 +108,25 @@ static int ended(csb_process *p) {
     return done.status;
 }
 
+static int free_it(void *process) {
+    csb_process_free(process);
+    return 0;
+}
+
+START_TEST(a_forked_child_ends_no_program) {
+    AUTOFIXTURE f;
+    AUTOPROCESS *p = NULL;
+
+    fixture_make(&f);
+    p = spawn(&f, "echo begun; read -r x; echo \"$x\"; exit 7");
+    expect(p, "begun\n");
+    ck_assert_int_eq(test_join_child(test_fork(free_it, p)), 0);
+    ck_assert_int_eq(write(csb_process_fd(p, 0), "on\n", 3), 3);
+    expect(p, "on\n");
+    ck_assert_int_eq(ended(p), 7);
+}
+END_TEST
+
 START_TEST(three_streams_and_a_status) {
     AUTOFIXTURE f;
     CSB__AUTOSTRBUF out = CSB__STRBUF_INIT;
@@ -654,6 +673,7 @@ Suite *program_suite(void) {
     TCase *tc = test_case(s, "program");
 
     tcase_add_test(tc, three_streams_and_a_status);
+    tcase_add_test(tc, a_forked_child_ends_no_program);
     tcase_add_test(tc, words_and_variables_pass_unchanged);
     tcase_add_test(tc, a_large_environment);
     tcase_add_test(tc, a_loop_over_all_of_them);

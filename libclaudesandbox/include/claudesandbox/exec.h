@@ -129,7 +129,8 @@ CSB_API int csb_process_kill(csb_process *process, int signo, csb_error **err);
 
 /*
  * Ends a program that still runs, as csb_vm_exec() does on CSB_ECANCELED, and closes its pipes. NULL is
- * fine.  Blocks for some seconds at most; not at all where it has been waited for.  Since: 0.1
+ * fine. In a child made by fork() it does nothing: the program is the parent's.  Blocks for some
+ * seconds at most; not at all where it has been waited for.  Since: 0.1
  */
 CSB_API void csb_process_free(csb_process *process);
 

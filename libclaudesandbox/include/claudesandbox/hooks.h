@@ -101,7 +101,7 @@ CSB_API int csb_hooks_dispatch(csb_hooks *hooks, int timeout_ms, csb_error **err
 CSB_API int csb_hooks_wakeup(csb_hooks *hooks);
 
 /* Ends the listening, and removes the sockets. Claude in the machines goes on without. NULL is
- * fine. Not to be called by the callback.  Since: 0.1 */
+ * fine. In a child made by fork() it does nothing. Not to be called by the callback.  Since: 0.1 */
 CSB_API void csb_hooks_close(csb_hooks *hooks);
 
 /*
