@@ -165,6 +165,17 @@ def test_a_policy_may_say_nothing_or_fail(ctx: cs.Context, web: Web) -> None:
     assert decision(postings[0].answer()) == "allow" and postings[1].answer() == {}
 
 
+def test_a_policy_that_fails_denies(ctx: cs.Context, web: Web) -> None:
+    def policy(event: cs.Event) -> None:
+        event.allow()
+        raise LookupError
+
+    posting = web.posting(**BASH)
+    with pytest.raises(LookupError):
+        next(iter(ctx.hooks(policy=policy)))
+    assert decision(posting.answer()) == "deny"
+
+
 def test_nobody_to_watch(ctx: cs.Context, web: Web) -> None:
     with pytest.raises(cs.NotFoundError):
         ctx.hooks(watch=True).open()

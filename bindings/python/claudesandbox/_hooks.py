@@ -211,6 +211,8 @@ class Listener:
                 self._policy(heard)
             except BaseException as error:      # it can't pass through C
                 self._failure = error
+                # What made it fail may be what it is there to forbid.
+                heard._said |= lib.csb_reply_deny(reply, b"the policy failed", ffi.NULL) == 0
             del self._unsent[heard._number]
             heard._why_not = lib.CSB_ESTATE
         if not heard._said:
@@ -283,7 +285,8 @@ class Hooks:
 
     Several programs may listen at the same time and answer. Of what they say at once, to deny or block beats to ask,
     which beats to allow; and it settles the matter for all who answer later, as a loop does. Who wants to forbid
-    something in any case does so in a ``policy``, which is called before the loop has the event.
+    something in any case does so in a ``policy``, which is called before the loop has the event. One that raises denies
+    what can be denied, and the loop raises the same.
 
     When the program ends that has the machines' sockets, another takes its place.
     """
