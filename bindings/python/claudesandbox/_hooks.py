@@ -188,9 +188,8 @@ class Listener:
 
     def close(self) -> None:
         with self.lock:
-            for reply in self._unsent.values():
-                lib.csb_reply_send(reply, ffi.NULL)
-            self._unsent.clear()
+            while self._unsent:     # one that is collected meanwhile sends itself
+                lib.csb_reply_send(self._unsent.popitem()[1], ffi.NULL)
             self._heard.clear()
             hooks, self._hooks = self._hooks, ffi.NULL
             lib.csb_hooks_close(hooks)
