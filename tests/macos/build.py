@@ -28,7 +28,7 @@ MACOS = "13.0"
 CPU_TYPES = {"aarch64": 0x0100000C, "x86_64": 0x01000007}   # <mach/machine.h>
 MACH_O = 0xFEEDFACF
 LINUX_ONLY = re.compile(r"guest/|libclaudesandbox/src/engine/qemu/|.*_(linux|bus)\.c$")   # bus: systemd's D-Bus
-NOT_THE_PRODUCT = re.compile(r"(tests|examples|bindings|build(-[^/]*)?)/")
+NOT_THE_PRODUCT = re.compile(r"(tests|bench|examples|bindings|build(-[^/]*)?)/")
 
 
 class Skip(Exception):

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import sys
 import threading
@@ -16,6 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "e2e"))
 import claudesandbox as cs  # noqa: E402
 from fakelab import BASE, FakeLab  # noqa: E402
 from sandbox import until  # noqa: E402
+
+signal.signal(signal.SIGINT, signal.default_int_handler)    # who runs in the background is begun without
 
 
 class Web:

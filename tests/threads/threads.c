@@ -244,5 +244,10 @@ int main(int argc, char **argv) {
         pthread_join(lives[i].thread, NULL);
         csb_ctx_free(lives[i].ctx);
     }
-    return asprintf(&remove, "rm -rf '%s'", root) > 0 ? system(remove) != 0 : 1;
+    if (asprintf(&remove, "rm -rf '%s'", root) < 0) {
+        return 1;
+    }
+    left = system(remove);
+    free(remove);
+    return left != 0;
 }
