@@ -44,7 +44,7 @@ static int plan_save(struct csb__env *env, const struct plan *p, csb_error **err
     CSB__AUTOFREE char *path = csb__path_join(env->state_dir, JOURNAL);
     CSB__AUTOJSON *json = json_pack("{s:i, s:i, s:s, s:s, s:s}", "schema", 1, "step", p->step,
                                     "from", p->from, "to", p->to, "aside", p->aside);
-    CSB__AUTOFREE char *text = json ? json_dumps(json, JSON_INDENT(1)) : NULL;
+    CSB__AUTOFREE char *text = json ? csb__json_text(json, JSON_INDENT(1)) : NULL;
 
     if (!path || !text) {
         return csb__fail_nomem(err);

@@ -299,12 +299,23 @@ static int describe(csb_ctx *ctx, char out[SNAPSHOT_MAX], csb_error **err) {
     return rc;
 }
 
+/* What replacing leaves where it can't delete, with a warning. */
+static void tidy(csb_ctx *ctx) {
+    csb_vm *vm = NULL;
+
+    if (csb_vm_open(ctx, NAME "-old", &vm, NULL) == 0) {
+        (void)csb_vm_delete(vm, CSB_DELETE_FORCE, NULL);
+        csb_vm_free(vm);
+    }
+}
+
 bool world_snapshot(char out[SNAPSHOT_MAX]) {
     csb_error *err = NULL;
     csb_ctx *ctx = NULL;
     int rc = csb_ctx_new(NULL, &ctx, &err);
 
     if (rc == 0) {
+        tidy(ctx);
         rc = describe(ctx, out, &err);
         csb_ctx_free(ctx);
     }

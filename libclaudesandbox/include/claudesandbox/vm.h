@@ -242,8 +242,9 @@ enum {
 
 /*
  * Gives a stopped machine another name. With CSB_RENAME_REPLACE it takes the place of the one that
- * has it, also a protected one, which is deleted when the new one is in its place. When this
- * process is killed in the middle, the next call on a context finishes it.
+ * has it, also a protected one, which is deleted when the new one is in its place; where it can't be,
+ * a warning tells as what it is left. When this process is killed in the middle, the next call on a
+ * context finishes it.
  *
  * new_name: as csb_vm_options.name.
  * flags: CSB_RENAME_..., or 0.

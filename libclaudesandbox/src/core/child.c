@@ -84,6 +84,17 @@ int csb__child_start(struct csb__env *env, const struct csb__run *run, struct cs
     return 0;
 }
 
+int csb__child_unblock(struct csb__child *c, csb_error **err) {
+    for (int i = 0; i < 3; i++) {
+        if (c->stdio[i] >= 0 && fcntl(c->stdio[i], F_SETFL, O_NONBLOCK) != 0) {
+            csb__fail_errno(err, errno, "can't prepare a pipe");
+            csb__child_end(c);
+            return CSB_ESYSTEM;
+        }
+    }
+    return 0;
+}
+
 static void reap(struct csb__child *c, int flags) {
     pid_t pid;
 

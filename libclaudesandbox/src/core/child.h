@@ -23,6 +23,9 @@ struct csb__child {
 int csb__child_start(struct csb__env *env, const struct csb__run *run, struct csb__child *ret,
                      csb_error **err);
 
+/* From now on its pipes make nobody wait. When that can't be had the child is ended. */
+int csb__child_unblock(struct csb__child *c, csb_error **err);
+
 /* Looks, and reaps it. */
 bool csb__child_ended(struct csb__child *c);
 /* Waits for its end until then (-1: for ever), or until the env's call has to end: as

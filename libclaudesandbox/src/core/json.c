@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "core/strbuf.h"
+
 int csb__json_parse(const char *text, size_t len, json_t **ret, csb_error **err) {
     json_error_t je;
     json_t *json;
@@ -22,6 +24,22 @@ int csb__json_parse(const char *text, size_t len, json_t **ret, csb_error **err)
     }
     *ret = json;
     return 0;
+}
+
+static int add_piece(const char *bytes, size_t len, void *data) {
+    struct csb__strbuf *text = data;
+
+    csb__strbuf_add(text, bytes, len);
+    return text->failed ? -1 : 0;
+}
+
+char *csb__json_text(const json_t *json, size_t flags) {
+    CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
+
+    if (json_dump_callback(json, add_piece, &text, flags) != 0) {
+        return NULL;
+    }
+    return csb__strbuf_detach(&text);
 }
 
 const char *csb__json_string(const json_t *object, const char *key, const char *missing) {

@@ -162,8 +162,8 @@ static int run_child(struct csb__env *env, const struct csb__run *run, struct cs
     struct child c = {.run = run, .ret = ret, .proc = CSB__CHILD_INIT};
     int rc = csb__child_start(env, run, &c.proc, err);
 
-    for (int i = 0; i < 3; i++) {
-        fcntl(c.proc.stdio[i], F_SETFL, O_NONBLOCK);
+    if (rc == 0) {
+        rc = csb__child_unblock(&c.proc, err);
     }
     if (rc == 0) {
         rc = communicate(&c, env, err);

@@ -41,7 +41,7 @@ int csb__login_for_guest(const char *text, size_t len, char **ret, int64_t *expi
     *expires = csb__json_int(oauth, "expiresAt", 0);
     /* And nothing else: the logins to MCP servers lie there too, with refresh tokens of their own. */
     passed = json_pack("{s:O}", "claudeAiOauth", oauth);
-    *ret = passed ? json_dumps(passed, JSON_COMPACT) : NULL;
+    *ret = passed ? csb__json_text(passed, JSON_COMPACT) : NULL;
     return *ret ? 0 : csb__fail_nomem(err);
 }
 

@@ -125,8 +125,8 @@ static int start_keeper(struct csb__env *env, const struct csb__door *door,
     run.input = o->stash ? o->stash : "";
     run.input_len = strlen(run.input);
     rc = csb__child_start(env, &run, ret, err);
-    for (int i = 0; i < 3; i++) {
-        fcntl(ret->stdio[i], F_SETFL, O_NONBLOCK);
+    if (rc == 0) {
+        rc = csb__child_unblock(ret, err);
     }
     return rc == 0 ? greet(env, ret, o, err) : rc;
 }

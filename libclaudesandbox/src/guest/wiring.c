@@ -70,7 +70,7 @@ char *csb__wiring_settings(void) {
         }
     }
     root = json_pack("{s:O}", "hooks", hooks);
-    return root ? json_dumps(root, JSON_INDENT(1)) : NULL;
+    return root ? csb__json_text(root, JSON_INDENT(1)) : NULL;
 }
 
 static void place(struct csb__strbuf *out, const char *path, const char *mode, const char *text) {

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/json.h"
 #include "hooks/event.h"
 
 #define LENGTH_SIZE 4
@@ -199,7 +200,7 @@ bool csb__frame_answer(const struct csb__frame *frame, csb_reply *reply) {
 
 /* Whether it is in `out`. */
 static bool add_answer(struct csb__strbuf *out, uint64_t id, const csb_reply *reply) {
-    CSB__AUTOFREE char *input = reply->input ? json_dumps(reply->input, JSON_COMPACT) : NULL;
+    CSB__AUTOFREE char *input = reply->input ? csb__json_text(reply->input, JSON_COMPACT) : NULL;
     CSB__AUTOSTRBUF frame = CSB__STRBUF_INIT;
 
     csb__frame_begin(&frame, CSB__FRAME_ANSWER, id);

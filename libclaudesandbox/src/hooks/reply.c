@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "core/json.h"
+
 /* All of it is to fit into one message to the server. */
 #define TEXT_MAX ((size_t)1 << 20)
 
@@ -183,7 +185,7 @@ void csb__reply_format(const csb_reply *reply, struct csb__strbuf *out) {
         return;
     }
     json = output(reply);
-    text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    text = json ? csb__json_text(json, JSON_COMPACT) : NULL;
     if (text) {
         csb__strbuf_puts(out, text);
     } else {

@@ -59,7 +59,7 @@ char *csb__record_format(const struct csb__record *r) {
 
     return json && json_object_get(json, "mounts") && json_object_get(json, "ports") &&
                    csb__changes_any(&r->changes) == (json_object_get(json, "changes") != NULL)
-               ? json_dumps(json, JSON_INDENT(1))
+               ? csb__json_text(json, JSON_INDENT(1))
                : NULL;
 }
 

@@ -81,7 +81,7 @@ static char *base64(const char *text) {
  * while base64 has nothing to escape. Takes the reference; NULL means memory ran out. */
 static void assign(struct csb__strbuf *sb, const char *path, json_t *value) {
     CSB__AUTOJSON *json = value;
-    CSB__AUTOFREE char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    CSB__AUTOFREE char *text = json ? csb__json_text(json, JSON_COMPACT) : NULL;
     CSB__AUTOFREE char *code = text ? base64(text) : NULL;
 
     if (!code) {

@@ -125,7 +125,7 @@ int csb__instance_load(struct csb__env *env, const char *name, struct csb__insta
 
 static int save(const struct csb__instance *i, const char *name, json_t *json, csb_error **err) {
     CSB__AUTOFREE char *path = csb__instance_path(i, name);
-    CSB__AUTOFREE char *text = json ? json_dumps(json, JSON_INDENT(1)) : NULL;
+    CSB__AUTOFREE char *text = json ? csb__json_text(json, JSON_INDENT(1)) : NULL;
 
     json_decref(json);
     if (!path || !text) {

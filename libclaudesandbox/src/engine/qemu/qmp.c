@@ -106,7 +106,7 @@ void csb__qmp_close(struct csb__qmp *q) {
 int csb__qmp_execute(struct csb__qmp *q, const char *command, json_t *arguments, json_t **ret,
                      csb_error **err) {
     CSB__AUTOJSON *request = json_pack("{s:s, s:o*}", "execute", command, "arguments", arguments);
-    CSB__AUTOFREE char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
+    CSB__AUTOFREE char *text = request ? csb__json_text(request, JSON_COMPACT) : NULL;
     CSB__AUTOJSON *answer = NULL;
     const json_t *error;
     int rc;
