@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Waits for Claude in one VM. What is true is what Claude's sessions say; hooks only tell when to look,
- * so without them it takes a second longer and no more. */
+/* Waits for Claude in one VM. What is true is what Claude's sessions say; hooks tell when to look, and that
+ * Claude has begun to work before it says so itself. */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "cli.h"
+#include "event_history.h"
 #include "listen.h"
 #include "wait_state.h"
 
@@ -75,6 +77,36 @@ static int look(struct waiting *w) {
     return wait_saw(&w->state, activity, listen_now_ms()) ? 0 : -1;
 }
 
+/* How long ago that was, in milliseconds; -1 for no time of the log. */
+static int64_t age_of(const char *when) {
+    struct timespec now;
+    struct tm tm = {0};
+    const char *rest = strptime(when, "%Y-%m-%dT%H:%M:%S", &tm);
+    int ms = 0;
+
+    if (!rest || (*rest == '.' && sscanf(rest, ".%3d", &ms) != 1)) {
+        return -1;
+    }
+    clock_gettime(CLOCK_REALTIME, &now);
+    return ((int64_t)now.tv_sec - (int64_t)timegm(&tm)) * 1000 + now.tv_nsec / 1000000 - ms;
+}
+
+/* The newest event of the machine, where there is one that is fresh. */
+static bool take_past(const char *when, const char *vm, const json_t *event, void *userdata) {
+    struct waiting *w = userdata;
+    const char *name = json_string_value(json_object_get(event, "hook_event_name"));
+    int64_t age = age_of(when);
+
+    if (age < 0 || age >= WAIT_FRESH_MS) {
+        return true; /* and so are all before it */
+    }
+    if (!name || strcmp(vm, csb_vm_name(w->vm)) != 0) {
+        return false;
+    }
+    wait_heard(&w->state, name, listen_now_ms() - age);
+    return true;
+}
+
 static int wait_for_it(struct waiting *w) {
     for (;;) {
         int64_t now = listen_now_ms();
@@ -122,6 +154,7 @@ static int wait_vm(csb_vm *vm, const struct cli_options *o) {
     }
     if (ctx && csb_vm_open(ctx, csb_vm_name(vm), &w.vm, &err) == 0) {
         w.listener = (struct listener){.ctx = ctx, .fn = on_event, .userdata = &w};
+        event_history_read(csb_ctx_state_dir(ctx), 1, take_past, &w);
         status = wait_for_it(&w);
         listen_end(&w.listener);
     } else if (err) {

@@ -51,8 +51,16 @@ static int pause_after(struct wait_state *w) {
     return w->hears ? HEARING_PAUSE_MS : PAUSE_MS;
 }
 
+/* Claude reports a prompt before it notes down that it works on it: seconds before, on a slow machine. */
+static bool is_behind(const struct wait_state *w, int activity, int64_t now) {
+    return w->goal != WAIT_FOR_EXIT && activity <= CSB_ACTIVITY_IDLE && now < w->works_until;
+}
+
 bool wait_saw(struct wait_state *w, int activity, int64_t now) {
-    if (!is_goal(w->goal, activity)) {
+    if (activity == CSB_ACTIVITY_BUSY) {
+        w->works_until = 0; /* it is noted down: from here on what is seen is newer */
+    }
+    if (!is_goal(w->goal, activity) || is_behind(w, activity, now)) {
         w->true_since = -1;
         w->next_look = now + pause_after(w);
         return false;
@@ -83,12 +91,23 @@ static bool may_be_the_end(const char *event) {
     return false;
 }
 
-void wait_heard(struct wait_state *w, const char *event, int64_t now) {
+/* After these it works, unless the user breaks it off. */
+static bool is_work(const char *event) {
+    return strcmp(event, "UserPromptSubmit") == 0 || strcmp(event, "PreToolUse") == 0;
+}
+
+void wait_heard(struct wait_state *w, const char *event, int64_t then) {
     if (may_be_the_end(event)) {
         w->hurry = HURRY;
-        w->next_look = now;
-    } else if (w->true_since >= 0) {
-        w->true_since = now;
-        w->next_look = now + SETTLE_MS;
+        w->next_look = then;
+        w->works_until = 0;
+        return;
+    }
+    if (is_work(event)) {
+        w->works_until = then + WAIT_FRESH_MS;
+    }
+    if (w->true_since >= 0) {
+        w->true_since = then;
+        w->next_look = then + SETTLE_MS;
     }
 }

@@ -15,6 +15,7 @@ struct wait_state {
     int hurry;          /* looks that follow each other fast, after an event */
     int64_t true_since; /* -1: it was not, at the last look */
     int64_t next_look;
+    int64_t works_until; /* so long the last event has more to say than a look that finds nothing */
 };
 
 /* One whose first look is due. */
@@ -23,8 +24,10 @@ void wait_begin(struct wait_state *w, int goal);
 int wait_goal(const char *word);
 /* A look's answer, a CSB_ACTIVITY_...; true when that is the end of the waiting. */
 bool wait_saw(struct wait_state *w, int activity, int64_t now);
-/* An event of the machine, by its name. */
-void wait_heard(struct wait_state *w, const char *event, int64_t now);
+/* An event of the machine, by its name, and when it came. */
+void wait_heard(struct wait_state *w, const char *event, int64_t then);
+/* How old an event may be and still matter. */
+#define WAIT_FRESH_MS 5000
 /* Nothing could be seen. */
 void wait_missed(struct wait_state *w, int64_t now);
 

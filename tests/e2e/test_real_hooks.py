@@ -63,8 +63,9 @@ def whole_turn(lab: Lab) -> None:
 
 
 def test_a_turn_is_reported_in_order(lab: Lab, server: Server) -> None:
+    log = Log(lab)
     whole_turn(lab)
-    before, = [entry for entry in Log(lab)._all() if entry["event"]["hook_event_name"] == "PreToolUse"]
+    before, = [entry for entry in log.entries() if entry["event"]["hook_event_name"] == "PreToolUse"]
     assert before["event"]["tool_name"] == "Bash" and before["event"]["tool_input"]["command"] == "echo hi"
     assert before["event"]["cwd"] == str(lab.dir)
 

@@ -56,12 +56,43 @@ START_TEST(work_that_is_heard_of_takes_it_back) {
     ck_assert(!wait_saw(&w, IDLE, 1000));
     wait_heard(&w, "UserPromptSubmit", 1200);
     ck_assert(!wait_saw(&w, IDLE, 1400));
+    ck_assert(!wait_saw(&w, IDLE, w.next_look));
+    ck_assert(!wait_saw(&w, IDLE, 1200 + WAIT_FRESH_MS));
     ck_assert(wait_saw(&w, IDLE, w.next_look));
     /* A name that nobody knows is work, too. */
     wait_begin(&w, WAIT_FOR_IDLE);
     ck_assert(!wait_saw(&w, IDLE, 1000));
     wait_heard(&w, "", 1200);
     ck_assert(!wait_saw(&w, IDLE, 1400));
+}
+END_TEST
+
+/* The prompt is reported first, then noted down as work. */
+START_TEST(a_prompt_counts_before_it_is_seen) {
+    struct wait_state w;
+
+    wait_begin(&w, WAIT_FOR_INPUT);
+    wait_heard(&w, "UserPromptSubmit", 1000);
+    ck_assert(!wait_saw(&w, IDLE, 1500));
+    ck_assert(!wait_saw(&w, IDLE, 2500));
+    /* A question is one, however young the prompt. */
+    ck_assert(!wait_saw(&w, WAITING, 2600));
+    ck_assert(wait_saw(&w, WAITING, 3600));
+    /* Seen at work, and then broken off. */
+    ck_assert(!wait_saw(&w, BUSY, 3700));
+    ck_assert(!wait_saw(&w, IDLE, 3800));
+    ck_assert(wait_saw(&w, IDLE, 4800));
+    /* The end of the turn. */
+    wait_begin(&w, WAIT_FOR_IDLE);
+    wait_heard(&w, "UserPromptSubmit", 1000);
+    wait_heard(&w, "Stop", 1500);
+    ck_assert(!wait_saw(&w, IDLE, 1600));
+    ck_assert(wait_saw(&w, IDLE, 2000));
+    /* One that has ended has ended. */
+    wait_begin(&w, WAIT_FOR_EXIT);
+    wait_heard(&w, "UserPromptSubmit", 1000);
+    ck_assert(!wait_saw(&w, NONE, 1600));
+    ck_assert(wait_saw(&w, NONE, 2000));
 }
 END_TEST
 
@@ -171,6 +202,7 @@ Suite *wait_state_suite(void) {
     tcase_add_test(tc, what_each_goal_is);
     tcase_add_test(tc, idle_for_a_moment_is_not_idle);
     tcase_add_test(tc, work_that_is_heard_of_takes_it_back);
+    tcase_add_test(tc, a_prompt_counts_before_it_is_seen);
     tcase_add_test(tc, the_end_of_a_turn_is_looked_at_at_once);
     tcase_add_test(tc, what_no_event_tells_is_seen);
     tcase_add_test(tc, without_hooks_it_looks_more_often);
