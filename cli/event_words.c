@@ -12,7 +12,7 @@
 #define LINE_MAX_BYTES 8192
 #define NAME_MAX_BYTES 128
 
-enum { TEXT_OF_KEY, TEXT_OF_INPUT, TEXT_OF_NOTIFICATION };
+enum { TEXT_OF_KEY, TEXT_OF_INPUT, TEXT_OF_REQUEST, TEXT_OF_FAILURE, TEXT_OF_NOTIFICATION };
 
 struct meaning {
     const char *event;
@@ -29,7 +29,7 @@ static const struct meaning meanings[] = {
     {"ElicitationResult", "working", false, "", TEXT_OF_KEY, ""},
     {"Notification", NULL, true, "", TEXT_OF_NOTIFICATION, "message"},
     {"PermissionDenied", "working", false, "", TEXT_OF_INPUT, ""},
-    {"PermissionRequest", "waiting", true, "permission to use ", TEXT_OF_INPUT, ""},
+    {"PermissionRequest", "waiting", true, "permission to use ", TEXT_OF_REQUEST, ""},
     {"PostCompact", "working", false, "", TEXT_OF_KEY, ""},
     {"PostToolBatch", "working", false, "", TEXT_OF_KEY, ""},
     {"PostToolUse", "working", false, "", TEXT_OF_INPUT, ""},
@@ -39,7 +39,7 @@ static const struct meaning meanings[] = {
     {"SessionEnd", "ended", true, "", TEXT_OF_KEY, "reason"},
     {"SessionStart", "started", true, "", TEXT_OF_KEY, "source"},
     {"Stop", "done", true, "", TEXT_OF_KEY, "last_assistant_message"},
-    {"StopFailure", "failed", true, "", TEXT_OF_KEY, "error"},
+    {"StopFailure", "failed", true, "", TEXT_OF_FAILURE, "error"},
     {"SubagentStart", "working", true, "subagent ", TEXT_OF_KEY, "agent_type"},
     {"SubagentStop", "working", false, "", TEXT_OF_KEY, "agent_type"},
     {"UserPromptSubmit", "working", true, "", TEXT_OF_KEY, "prompt"},
@@ -77,6 +77,27 @@ static void set_text_of_input(struct event_words *w, const json_t *event) {
     }
 }
 
+/* Claude's question to the user comes as a tool that needs permission. */
+static void set_question(struct event_words *w, const json_t *event) {
+    const json_t *all = json_object_get(json_object_get(event, "tool_input"), "questions");
+    const char *text = string_of(json_array_get(all, 0), "question");
+
+    if (text && w->tool && strcmp(w->tool, "AskUserQuestion") == 0) {
+        w->before = "";
+        w->is_question = true;
+        set_text(w, text);
+    }
+}
+
+/* Claude's word for what it can't name says nothing; its last message does. */
+static void set_failure(struct event_words *w, const json_t *event) {
+    const char *text = string_of(event, "last_assistant_message");
+
+    if (text && *text && (!*w->text || strcmp(w->text, "unknown") == 0)) {
+        set_text(w, text);
+    }
+}
+
 /* Its type may be one that nobody knows: then it is but a message. */
 static const char *state_of_notification(const char *type) {
     static const char *const waiting[] = {"permission_prompt", "worker_permission_prompt",
@@ -88,6 +109,28 @@ static const char *state_of_notification(const char *type) {
         }
     }
     return type && strcmp(type, "idle_prompt") == 0 ? "done" : NULL;
+}
+
+static void take_text(struct event_words *w, const struct meaning *m, const json_t *event) {
+    switch (m->source) {
+    case TEXT_OF_REQUEST:
+        set_text_of_input(w, event);
+        set_question(w, event);
+        return;
+    case TEXT_OF_INPUT:
+        set_text_of_input(w, event);
+        return;
+    case TEXT_OF_FAILURE:
+        set_text(w, string_of(event, m->key));
+        set_failure(w, event);
+        return;
+    case TEXT_OF_NOTIFICATION:
+        w->state = state_of_notification(string_of(event, "notification_type"));
+        break;
+    default:
+        break;
+    }
+    set_text(w, string_of(event, m->key));
 }
 
 void event_words(const json_t *event, struct event_words *ret) {
@@ -103,14 +146,7 @@ void event_words(const json_t *event, struct event_words *ret) {
             ret->state = m->state;
             ret->matters = m->matters;
             ret->before = m->before;
-            if (m->source == TEXT_OF_INPUT) {
-                set_text_of_input(ret, event);
-            } else {
-                set_text(ret, string_of(event, m->key));
-            }
-            if (m->source == TEXT_OF_NOTIFICATION) {
-                ret->state = state_of_notification(string_of(event, "notification_type"));
-            }
+            take_text(ret, m, event);
             return;
         }
     }
@@ -153,21 +189,23 @@ static const char *state_words(const char *state) {
 }
 
 void event_print(FILE *out, const char *when, const char *vm, const struct event_words *words) {
+    const char *tool = words->is_question ? NULL : words->tool;
+
     put_local_time(out, when);
     fputs("  ", out);
     put_text(out, vm);
     fputs("  ", out);
     put_text(out, state_words(words->state));
-    if (*words->before || words->tool || *words->text) {
+    if (*words->before || tool || *words->text) {
         fprintf(out, ": %s", words->before);
     }
-    if (words->tool) {
-        put_text(out, words->tool);
+    if (tool) {
+        put_text(out, tool);
     }
     if (*words->text) {
-        fputs(words->tool ? " `" : "", out);
+        fputs(tool ? " `" : "", out);
         put_text(out, words->text);
-        fputs(words->tool ? "`" : "", out);
+        fputs(tool ? "`" : "", out);
     }
     fputc('\n', out);
 }

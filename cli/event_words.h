@@ -18,6 +18,7 @@ struct event_words {
     char text[EVENT_TEXT_MAX +
               4];       /* the command, the prompt, the message, ...; "" where there is none */
     const char *before; /* what is to be said before the tool or text */
+    bool is_question;   /* the text is what Claude asks the user, not what the tool is to do */
     bool matters;       /* to a person: the others come with these, or say little */
 };
 

@@ -66,6 +66,14 @@ START_TEST(in_words) {
     check("{\"hook_event_name\":\"Stop\"}", "done\n");
     check("{\"hook_event_name\":\"StopFailure\",\"error\":\"server_error\"}",
           "failed: server_error\n");
+    check("{\"hook_event_name\":\"StopFailure\",\"error\":\"unknown\","
+          "\"last_assistant_message\":\"API Error: 400\"}",
+          "failed: API Error: 400\n");
+    check("{\"hook_event_name\":\"PermissionRequest\",\"tool_name\":\"AskUserQuestion\","
+          "\"tool_input\":{\"questions\":[{\"question\":\"Red or blue?\"}]}}",
+          "waits for you: Red or blue?\n");
+    check("{\"hook_event_name\":\"PermissionRequest\",\"tool_name\":\"AskUserQuestion\"}",
+          "waits for you: permission to use AskUserQuestion\n");
     check("{\"hook_event_name\":\"SessionEnd\",\"reason\":\"other\"}", "ended: other\n");
     check("{\"hook_event_name\":\"SubagentStart\",\"agent_type\":\"Explore\"}",
           "working: subagent Explore\n");

@@ -104,8 +104,8 @@ CSB_API int csb_process_fd(csb_process *process, int which);
 CSB_API void csb_process_close(csb_process *process, int which);
 
 /*
- * Waits for a program's end. Does not read its output: a program whose pipe is full waits for the
- * caller to read.
+ * Until a program has ended, and then how. Its output is not read: a program whose pipe is full goes
+ * on when the caller has read.
  *
  * timeout_ms: 0: only looks; less than 0: without limit, but for that of the context.
  * ret: how it ended, again and again.

@@ -13,7 +13,8 @@ CSB_BEGIN_DECLS
  *
  * Each machine has a socket of its own on the host, so which one an event came from is known, and
  * not taken from what the machine says. Everything else in an event is the machine's word: text to
- * show or to log, with its control characters removed, and nothing to evaluate or to open.
+ * show or to log when the caller has removed its control characters, and nothing to evaluate or to
+ * open.
  */
 
 /*
@@ -204,8 +205,8 @@ CSB_API int csb_reply_context(csb_reply *reply, const char *text, csb_error **er
 CSB_API int csb_reply_input(csb_reply *reply, const char *json, csb_error **err);
 
 /*
- * Only within a callback: the answer is given later, when somebody was asked, say. The callback
- * returns, and Claude goes on waiting, 10 minutes at most, or less where the hook's own time limit
+ * Has the answer given later, when somebody was asked, say. Only within a callback, which returns,
+ * and Claude goes on waiting, 10 minutes at most, or less where the hook's own time limit
  * ends before. What another listener decides meanwhile settles it: who wants to forbid in any case
  * must do so at once.
  *
