@@ -19,10 +19,19 @@ size_t shorten_utf8(const char *text, size_t max) {
     return max;
 }
 
-/* What of a string must stay together: an escape, or a character. */
+/* Whether there is an escape of half a character: of the first half (d8), or of the second (dc). */
+static bool is_half(const char *p, char from) {
+    return p[0] == '\\' && p[1] == 'u' && (p[2] | 0x20) == 'd' &&
+           (from == '8' ? strchr("89abAB", p[3]) : strchr("cdefCDEF", p[3])) != NULL;
+}
+
+/* What of a string must stay together: an escape, two that make one character, or a character. */
 static size_t unit_length(const char *p) {
     size_t n = 1;
 
+    if (is_half(p, '8') && is_half(p + 6, 'c')) {
+        return 12;
+    }
     if (*p == '\\') {
         return p[1] == 'u' ? 6 : 2;
     }
@@ -67,6 +76,10 @@ static void put_unit(struct text *t, const char *p, size_t n) {
     unsigned code = *p == '\\' ? 0 : dangerous(p, n);
     char escape[8];
 
+    /* A half that is alone is no character: JSON's readers may refuse it. */
+    if (n == 6 && (is_half(p, '8') || is_half(p, 'c'))) {
+        code = 0xfffd;
+    }
     if (code) {
         snprintf(escape, sizeof(escape), "\\u%04x", code & 0xffff);
     }

@@ -164,6 +164,10 @@ START_TEST(json_is_shortened) {
     check_short("[\"12\\\\\\\"xyz\"]", 4, 200, "[\"12\\\\...\"]");
     check_short("[\"123\xc3\xa9xyz\"]", 4, 200, "[\"123...\"]");
     check_short("[\"\"]", 0, 200, "[\"\"]");
+    check_short("[\"1\\ud83d\\ude00xyz\"]", 8, 200, "[\"1...\"]");
+    check_short("[\"1\\uD83D\\uDE00xyz\"]", 13, 200, "[\"1\\uD83D\\uDE00...\"]");
+    /* Halves of characters are none. */
+    check_short("[\"\\ud83d\\ud83dx\\ude00\"]", 50, 200, "[\"\\ufffd\\ufffdx\\ufffd\"]");
     /* What a terminal obeys. */
     check_short("[\"a\xc2\x9b\x7f\xe2\x80\xae\xe2\x82\xac\xc2\xa0\"]", 20, 200,
                 "[\"a\\u009b\\u007f\\u202e\xe2\x82\xac\xc2\xa0\"]");
