@@ -377,7 +377,7 @@ class Hooks:
                         yield event
                     finally:
                         self._listener.went_on(event)
-                else:
+                elif not self._listener.closed:     # whose waking may just have been taken
                     await readable(self._listener.fd())
         finally:
             self._listener.close()
