@@ -297,6 +297,7 @@ def test_command_line_is_killed(lab: Lab) -> None:
     pids = lab.machines(lab.vm().name)
     running = lab.begin("setsid sleep 3003 & echo >killed; exec sleep 3002")
     until((lab.dir / "killed").exists, "the program runs", 60)
+    until(lambda: lab.has_program("sleep 3003"), "the other has a session of its own", 60)
     running.kill()
     until(lambda: not lab.has_program("sleep 3002"), "no orphan", 30)
     assert lab.has_program("sleep 3003")
