@@ -46,7 +46,7 @@ static void mount_shares(void) {
     free(text);
 }
 
-int applet_boot(void) {
+void boot_identity(void) {
     account user;
 
     set_identity();
@@ -55,6 +55,10 @@ int applet_boot(void) {
     } else {
         report_problem("account: no valid user was given");
     }
+}
+
+int applet_boot(void) {
+    boot_identity();
     if (disk_grow() < 0) {
         report_problem("disk: %s", strerror(errno));
     }

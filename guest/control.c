@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -44,6 +45,50 @@ static int verb_ready(const char *args, char *text, size_t size) {
     problems = report_read();
     snprintf(text, size, "%s", problems ? problems : "");
     free(problems);
+    return 0;
+}
+
+static int verb_put(const char *args, char *text, size_t size) {
+    char name[64];
+    size_t len = strcspn(args, " ");
+
+    if (len >= sizeof name || args[len] != ' ') {
+        snprintf(text, size, "bad-request want NAME VALUE");
+        return -1;
+    }
+    memcpy(name, args, len);
+    name[len] = '\0';
+    return adopt_put(name, args + len + 1, text, size);
+}
+
+static int verb_adopt(const char *args, char *text, size_t size) {
+    return adopt_identity(args, text, size);
+}
+
+static int verb_forget(const char *args, char *text, size_t size) {
+    (void)args;
+    return adopt_forget(text, size);
+}
+
+/* Free memory in KiB, for a host that wants to take it back. */
+static int verb_free_memory(const char *args, char *text, size_t size) {
+    struct sysinfo info;
+
+    (void)args;
+    if (sysinfo(&info) < 0) {
+        snprintf(text, size, "failed %s", strerror(errno));
+        return -1;
+    }
+    snprintf(text, size, "%llu", (unsigned long long)info.freeram * info.mem_unit / 1024);
+    return 0;
+}
+
+static int verb_grow(const char *args, char *text, size_t size) {
+    (void)args;
+    if (disk_grow() < 0) {
+        snprintf(text, size, "failed %s", strerror(errno));
+        return -1;
+    }
     return 0;
 }
 
@@ -111,8 +156,17 @@ static const struct {
     bool takes_args;
     verb_fn *run;
 } verbs[] = {
-    {"ping", false, verb_ping},         {"ready", false, verb_ready}, {"mount", true, verb_mount},
-    {"umount", true, verb_umount},      {"time", true, verb_time},    {"sync", false, verb_sync},
+    {"ping", false, verb_ping},
+    {"ready", false, verb_ready},
+    {"put", true, verb_put},
+    {"adopt", true, verb_adopt},
+    {"forget", false, verb_forget},
+    {"grow", false, verb_grow},
+    {"free-memory", false, verb_free_memory},
+    {"mount", true, verb_mount},
+    {"umount", true, verb_umount},
+    {"time", true, verb_time},
+    {"sync", false, verb_sync},
     {"poweroff", false, verb_poweroff},
 };
 

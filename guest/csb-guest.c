@@ -17,6 +17,7 @@ static const struct {
     {"init", applet_init},
     {"boot", applet_boot},
     {"agent", applet_agent},
+    {"door", applet_door},
 };
 
 int main(int argc, char **argv) {
@@ -32,6 +33,6 @@ int main(int argc, char **argv) {
             return applets[i].run();
         }
     }
-    fputs("usage: csb-guest init|boot|agent\n", stderr);
+    fputs("usage: csb-guest init|boot|agent|door\n", stderr);
     return 2;
 }

@@ -83,7 +83,7 @@ char *file_read_value(const char *path, size_t max) {
 
 /* Writes the new file FRESH, with owner and mode of OLD when there is one. */
 static int write_fresh(const char *fresh, const char *old, const char *data, size_t len,
-                       mode_t mode) {
+                       mode_t mode, bool durable) {
     int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     struct stat st = {.st_mode = mode};
     bool known = stat(old, &st) == 0;
@@ -92,14 +92,14 @@ static int write_fresh(const char *fresh, const char *old, const char *data, siz
         return -1;
     }
     if (file_write_all(fd, data, len) < 0 || (known && fchown(fd, st.st_uid, st.st_gid) < 0) ||
-        fchmod(fd, st.st_mode & 07777) < 0 || fsync(fd) < 0) {
+        fchmod(fd, st.st_mode & 07777) < 0 || (durable && fsync(fd) < 0)) {
         close(fd);
         return -1;
     }
     return close(fd);
 }
 
-int file_replace(const char *path, const char *data, size_t len, mode_t mode) {
+static int replace(const char *path, const char *data, size_t len, mode_t mode, bool durable) {
     char fresh[4096];
 
     if ((size_t)snprintf(fresh, sizeof fresh, "%s.csb-new", path) >= sizeof fresh) {
@@ -107,7 +107,7 @@ int file_replace(const char *path, const char *data, size_t len, mode_t mode) {
         return -1;
     }
     unlink(fresh); /* left by a power cut */
-    if (write_fresh(fresh, path, data, len, mode) < 0 || rename(fresh, path) < 0) {
+    if (write_fresh(fresh, path, data, len, mode, durable) < 0 || rename(fresh, path) < 0) {
         int saved = errno;
 
         unlink(fresh);
@@ -117,11 +117,23 @@ int file_replace(const char *path, const char *data, size_t len, mode_t mode) {
     return 0;
 }
 
-int file_update(const char *path, const char *data, size_t len, mode_t mode) {
+int file_replace(const char *path, const char *data, size_t len, mode_t mode) {
+    return replace(path, data, len, mode, true);
+}
+
+static bool says(const char *path, const char *data, size_t len) {
     size_t old_len;
     char *old = file_read(path, len, &old_len);
     bool same = old && old_len == len && memcmp(old, data, len) == 0;
 
     free(old);
-    return same ? 0 : file_replace(path, data, len, mode);
+    return same;
+}
+
+int file_put(const char *path, const char *data, size_t len, mode_t mode) {
+    return says(path, data, len) ? 0 : replace(path, data, len, mode, false);
+}
+
+int file_update(const char *path, const char *data, size_t len, mode_t mode) {
+    return says(path, data, len) ? 0 : file_replace(path, data, len, mode);
 }

@@ -1,8 +1,8 @@
 /*
  * csb-guest: the one program of ours that runs inside a guest.
  *
- * Three applets: `init` (in the initrd), `boot` (identity, account, network, shares) and `agent`
- * (the control port). What the host tells a guest lies in CSB_RUN_DIR, put there by init from
+ * Four applets: `init` (in the initrd), `boot` (identity, account, network, shares), `agent` (the
+ * control port) and `door` (lets ssh in). What the host tells a guest lies in CSB_RUN_DIR, put there by init from
  * QEMU's fw_cfg.
  */
 #ifndef CSB_GUEST_H
@@ -33,6 +33,9 @@ char *file_read_value(const char *path, size_t max);
 int file_replace(const char *path, const char *data, size_t len, mode_t mode);
 /* As file_replace(), but leaves a file alone that says this already. */
 int file_update(const char *path, const char *data, size_t len, mode_t mode);
+/* The same for what the host tells again at each start: in one step, but not waited for to be on
+ * the disk, which takes as long as a process start. */
+int file_put(const char *path, const char *data, size_t len, mode_t mode);
 int file_write_all(int fd, const char *data, size_t len);
 
 /* ---- disk.c -------------------------------------------------------------------------------- */
@@ -81,6 +84,8 @@ int identity_set_timezone(const char *zone);
 
 /* QEMU's user network: always the same addresses, so nobody has to ask for them. */
 int network_up(void);
+/* Gives the interface the address that the host said, if it did. */
+int network_set_mac(void);
 /* Whether something listens on this TCP port; starts no connection. */
 bool network_listening(unsigned port);
 
@@ -108,6 +113,21 @@ int share_umount(const char *encoded_path, char *why, size_t size);
 bool mountinfo_find(const char *path, char *source, size_t source_size, char *type,
                     size_t type_size);
 
+/* ---- adopt.c: a copied guest becomes its own -------------------------------------------------- */
+
+/* Notes one of the values that init takes from fw_cfg at a boot. Both write one line of explanation
+ * to WHY on failure, as do the next two. */
+int adopt_put(const char *name, const char *encoded, char *why, size_t size);
+/* Becomes who the noted values say; SEED_HEX are random bytes of the host's. */
+int adopt_identity(const char *seed_hex, char *why, size_t size);
+/* Forgets who it was: nobody is let in until adopt_identity(). */
+int adopt_forget(char *why, size_t size);
+
+/* ---- boot.c ---------------------------------------------------------------------------------- */
+
+/* Host name, machine id, time zone and account, as noted in CSB_RUN_DIR. */
+void boot_identity(void);
+
 /* ---- control.c: the verbs ------------------------------------------------------------------ */
 
 /* Answers one line (without newline): writes the reply without newline to REPLY. */
@@ -120,6 +140,7 @@ bool control_poweroff_asked(void);
 int applet_init(void);
 int applet_boot(void);
 int applet_agent(void);
+int applet_door(void);
 
 void sleep_ms(unsigned ms);
 

@@ -43,7 +43,7 @@ static char *hosts_text(const char *old, const char *name) {
 static int set_hosts(const char *name) {
     char *old = file_read("/etc/hosts", (size_t)1024 * 1024, NULL);
     char *text = hosts_text(old ? old : "127.0.0.1 localhost\n::1 localhost\n", name);
-    int r = text ? file_update("/etc/hosts", text, strlen(text), 0644) : -1;
+    int r = text ? file_put("/etc/hosts", text, strlen(text), 0644) : -1;
 
     free(old);
     free(text);
@@ -62,7 +62,7 @@ int identity_set_hostname(const char *name) {
         return -1;
     }
     n = snprintf(text, sizeof text, "%s\n", name);
-    if (file_update("/etc/hostname", text, (size_t)n, 0644) < 0) {
+    if (file_put("/etc/hostname", text, (size_t)n, 0644) < 0) {
         return -1;
     }
     return set_hosts(name);
@@ -99,7 +99,7 @@ int identity_set_machine_id(const char *wanted) {
         return -1;
     }
     line[32] = '\n';
-    return file_update("/etc/machine-id", line, 33, 0444);
+    return file_put("/etc/machine-id", line, 33, 0444);
 }
 
 int identity_set_timezone(const char *zone) {

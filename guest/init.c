@@ -122,7 +122,7 @@ static void copy_configs(void) {
         mode_t mode;
     } configs[] = {
         {"hostname", 0644}, {"user", 0644},   {"authorized_keys", 0644},      {"machine-id", 0644},
-        {"timezone", 0644}, {"mounts", 0644}, {"ssh_host_ed25519_key", 0600},
+        {"timezone", 0644}, {"mounts", 0644}, {"ssh_host_ed25519_key", 0600}, {"mac", 0644},
     };
 
     mkdir(CSB_RUN_DIR, 0755); /* sshd reads authorized_keys as the user */

@@ -4,8 +4,11 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <net/route.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -68,6 +71,48 @@ static int set_addresses(int fd, const char *name) {
     route.rt_genmask = address("0.0.0.0");
     route.rt_gateway = address("10.0.2.2");
     return ioctl(fd, SIOCADDRT, &route) < 0 && errno != EEXIST ? -1 : 0;
+}
+
+/* "52:54:00:..." as bytes; false for anything else. */
+static bool parse_mac(const char *text, unsigned char mac[6]) {
+    int end = 0;
+
+    return sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &mac[0], &mac[1], &mac[2], &mac[3],
+                  &mac[4], &mac[5], &end) == 6 &&
+           text[end] == '\0';
+}
+
+static void announce(void) {
+    int fd = open("/proc/sys/net/ipv4/conf/all/arp_notify", O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0 || file_write_all(fd, "1\n", 2) < 0) {
+        report_problem("network: %s", strerror(errno));
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+int network_set_mac(void) {
+    char *text = file_read_value(CSB_RUN_DIR "/mac", 64);
+    struct ifreq req = {.ifr_hwaddr.sa_family = ARPHRD_ETHER};
+    bool given = text && parse_mac(text, (unsigned char *)req.ifr_hwaddr.sa_data);
+    int fd;
+    int r;
+
+    free(text);
+    if (!given || !find_interface(req.ifr_name)) {
+        return 0;
+    }
+    /* With a gratuitous ARP, or the other side would go on sending to the address that it has seen
+     * when the first packet went out: ip-sysctl, arp_notify. */
+    announce();
+    fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    r = fd < 0 ? -1 : ioctl(fd, SIOCSIFHWADDR, &req);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return r;
 }
 
 int network_up(void) {
