@@ -9,6 +9,7 @@
 #include "core/path.h"
 #include "core/posix.h"
 #include "guest/forward.h"
+#include "guest/warm.h"
 #include "model/fit.h"
 #include "model/vm_name.h"
 #include "store.h"
@@ -251,6 +252,7 @@ int csb_vm_create(csb_ctx *ctx, const char *template_path, const csb_vm_options 
 
     csb__env_begin(&ctx->env, MAKE_TIMEOUT_MS);
     rc = resolve(ctx, opts, &spec, err);
+    source.warm_up = csb__guest_warm_up;
     if (rc == 0 && !template_path) {
         rc = default_template(ctx, &path, err);
         template_path = path;

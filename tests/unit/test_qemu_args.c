@@ -17,6 +17,8 @@ static const struct csb__qemu_args plain = {
     .cpus = 3,
     .memory = UINT64_C(1536) << 20,
     .kvm = true,
+    .ram_fd = 7,
+    .mac = "52:54:00:01:02:03",
 };
 
 static int count(const struct csb__strv *argv, const char *option, const char *begin) {
@@ -48,8 +50,10 @@ START_TEST(the_machine) {
     ck_assert(test_has_words(&argv, "-nodefaults", "-no-user-config", NULL));
     ck_assert(test_has_words(&argv, "-accel", "kvm", "-cpu", "host", NULL));
     ck_assert(test_has_words(&argv, "-smp", "3", "-m", "1536M", NULL));
-    ck_assert(
-        test_has_words(&argv, "-object", "memory-backend-memfd,id=mem0,share=on,size=1536M", NULL));
+    ck_assert(test_has_words(
+        &argv, "-object",
+        "memory-backend-file,id=mem0,share=on,size=1536M,mem-path=/proc/self/fd/7", NULL));
+    ck_assert(!test_has(&argv, "-incoming"));
     ck_assert(test_has_words(&argv, "-kernel", "/image/vmlinuz", NULL));
     ck_assert(test_has_words(&argv, "-initrd", "/image/initrd", NULL));
     ck_assert(test_has_words(&argv, "-append", "root=/dev/vda quiet", NULL));
@@ -180,7 +184,7 @@ START_TEST(mount_lines_are_four_words) {
         ck_assert_int_eq(sscanf(csb__strbuf_text(&out), "%15s %7s %127s %127s%n", tag, type,
                                 options, path, &end),
                          4);
-        ck_assert_str_eq(csb__strbuf_text(&out) + end, "\n");
+        ck_assert_str_eq(csb__strbuf_text(&out) + end, "");
         ck_assert_int_eq(strncmp(tag, "share", 5), 0);
         ck_assert_int_eq(atoi(tag + 5), (int)i);
         ck_assert_str_eq(type, "9p");

@@ -174,6 +174,70 @@ START_TEST(waiting_can_be_cancelled) {
 }
 END_TEST
 
+static int tell(struct session *s, const char *first, const char *second, struct csb__strbuf *text,
+                csb_error **err) {
+    CSB__AUTOSTRV lines = CSB__STRV_INIT;
+
+    csb__strv_add(&lines, first);
+    csb__strv_add(&lines, second);
+    return csb__control_tell(&s->env, &s->i, &lines, text, err);
+}
+
+START_TEST(all_is_told_at_once) {
+    static const struct fake_line script[] = {
+        {"1 ping", "1 ok\n"},
+        {"2 time 5.0", ""},
+        {"3 free-memory", "1 ok again\nnonsense\n2 ok\n3 ok 77 KiB\n"},
+    };
+    CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
+    struct session s;
+
+    session_make(&s, script, 3);
+    ck_assert_int_eq(tell(&s, "time 5.0", "free-memory", &text, NULL), 0);
+    ck_assert_str_eq(csb__strbuf_text(&text), "77 KiB");
+    ck_assert_int_eq(session_end(&s), 0);
+}
+END_TEST
+
+START_TEST(what_the_guest_can_not_do_is_said) {
+    static const struct fake_line script[] = {
+        {"1 ping", "1 ok\n"},
+        {"2 mount share0 secret", ""},
+        {"3 sync", "2 error no-device\n"},
+    };
+    CSB__AUTOERROR csb_error *e = NULL;
+    struct session s;
+
+    session_make(&s, script, 3);
+    ck_assert_int_eq(tell(&s, "mount share0 secret", "sync", NULL, &e), CSB_EPROTOCOL);
+    ck_assert_str_eq(csb_error_message(e), "the VM can't do \"mount\": no-device");
+    ck_assert_int_eq(session_end(&s), 0);
+}
+END_TEST
+
+START_TEST(a_woken_guest_may_miss_the_first_word) {
+    static const struct fake_line script[] = {
+        {"1 ping", ""}, {"2 ping", "2 ok\n"}, {"3 a", ""}, {"4 b", "3 ok\n4 ok\n"}};
+    struct session s;
+
+    session_make(&s, script, 4);
+    ck_assert_int_eq(tell(&s, "a", "b", NULL, NULL), 0);
+    ck_assert_int_eq(session_end(&s), 0);
+}
+END_TEST
+
+START_TEST(one_that_ends_meanwhile_is_told_from_one_that_is_silent) {
+    static const struct fake_line ends[] = {{"1 ping", "1 ok\n"}, {"2 a", NULL}};
+    CSB__AUTOERROR csb_error *e = NULL;
+    struct session s;
+
+    session_make(&s, ends, 2);
+    ck_assert_int_eq(tell(&s, "a", "b", NULL, &e), CSB_EENGINE);
+    ck_assert_str_eq(csb_error_message(e), "the VM ended");
+    session_end(&s);
+}
+END_TEST
+
 Suite *qemu_control_suite(void);
 Suite *qemu_control_suite(void) {
     Suite *s = suite_create("qemu_control");
@@ -190,5 +254,9 @@ Suite *qemu_control_suite(void) {
     tcase_add_test(tc, poweroff_is_agreed_on_or_done);
     tcase_add_test(tc, poweroff_that_is_ignored);
     tcase_add_test(tc, waiting_can_be_cancelled);
+    tcase_add_test(tc, all_is_told_at_once);
+    tcase_add_test(tc, what_the_guest_can_not_do_is_said);
+    tcase_add_test(tc, a_woken_guest_may_miss_the_first_word);
+    tcase_add_test(tc, one_that_ends_meanwhile_is_told_from_one_that_is_silent);
     return s;
 }

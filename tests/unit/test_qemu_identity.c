@@ -52,7 +52,9 @@ START_TEST(everything_qemu_is_told_of_is_there) {
         check(&i, csb__fw_cfg_names[k], NULL);
     }
     csb__qemu_mount_line(&mounts, &spec.mounts[0], 0);
+    csb__strbuf_puts(&mounts, "\n");
     csb__qemu_mount_line(&mounts, &spec.mounts[1], 1);
+    csb__strbuf_puts(&mounts, "\n");
     csb__guest_user(user, sizeof(user));
     snprintf(account, sizeof(account), "%s:%u:%u", user, geteuid(), getegid());
     check(&i, "mounts", csb__strbuf_text(&mounts));

@@ -42,6 +42,9 @@ struct csb__source {
     const struct csb__template *template; /* the same, read; NULL with it */
     const char *base;                     /* for clone: the machine to copy */
     const char *scripts; /* the template's text when it has some for the first start, else NULL */
+    /* Does in a guest what a session needs, so that it is warm: for an engine that can keep one and
+     * start new machines from it. NULL: nothing is to be kept. */
+    int (*warm_up)(struct csb__env *env, const struct csb__door *door, csb_error **err);
 };
 
 /* What an engine is told by csb_ctx_clean(). */

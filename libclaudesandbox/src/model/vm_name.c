@@ -56,6 +56,10 @@ void csb__hash8(const char *text, char out[9]) {
     snprintf(out, 9, "%08" PRIx32, (uint32_t)(h ^ (h >> 32)));
 }
 
+void csb__hash16(const char *text, char out[17]) {
+    snprintf(out, 17, "%016" PRIx64, hash(text));
+}
+
 /* ASCII letters and digits stay, in lower case; anything between them becomes one dash. */
 static void slugify(const char *text, char *out, size_t max) {
     size_t len = 0;

@@ -27,5 +27,7 @@ int csb__vm_name_for_project(const char *path, size_t max, char out[CSB__NAME_MA
 
 /* 8 hex digits of a name's or path's hash. */
 void csb__hash8(const char *text, char out[9]);
+/* The same, 16 digits. */
+void csb__hash16(const char *text, char out[17]);
 
 #endif

@@ -5,13 +5,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "model/vm_name.h"
+
 /* Spare slots, so that shares are plugged in the same way before the first boot and after a fork:
  * one a mount, and one to spare. */
 #define ROOT_PORTS (CSB__MOUNTS_MAX + 1)
 
 const char *const csb__fw_cfg_names[] = {
     "hostname",   "user",     "authorized_keys", "ssh_host_ed25519_key",
-    "machine-id", "timezone", "mounts",          NULL,
+    "machine-id", "timezone", "mounts",          "mac",
+    NULL,
 };
 
 /* In QEMU's option strings a comma ends a value; two stand for one. */
@@ -52,11 +55,15 @@ static void add_machine(struct csb__strv *argv, const struct csb__qemu_args *a) 
     csb__strv_add(argv, "-m");
     csb__strv_addf(argv, "%" PRIu64 "M", a->memory >> 20);
     csb__strv_add(argv, "-object");
-    /* Shared, as virtiofs and forks of a warm VM will want it. */
-    csb__strv_addf(argv, "memory-backend-memfd,id=mem0,share=on,size=%" PRIu64 "M",
-                   a->memory >> 20);
+    /* Shared, for virtiofs; and a file, for QEMU counts no other as memory that it need not move
+     * when a machine's state is kept (x-ignore-shared). */
+    csb__strv_addf(
+        argv, "memory-backend-file,id=mem0,share=on,size=%" PRIu64 "M,mem-path=/proc/self/fd/%d",
+        a->memory >> 20, a->ram_fd);
     add_words(argv, "-device", "vmgenid,guid=auto");
     add_words(argv, "-device", "virtio-rng-pci");
+    /* What the guest does not need goes back to the host. */
+    add_words(argv, "-device", "virtio-balloon-pci,id=balloon,free-page-reporting=on");
 }
 
 static void add_boot(struct csb__strv *argv, const struct csb__qemu_args *a) {
@@ -81,7 +88,8 @@ static void add_boot(struct csb__strv *argv, const struct csb__qemu_args *a) {
 static void add_channels(struct csb__strv *argv, const struct csb__qemu_args *a) {
     /* The port on the host is QEMU's choice, which is free of races; it is asked for later. */
     add_words(argv, "-netdev", "user,id=n0,ipv6=off,hostfwd=tcp:127.0.0.1:0-:22");
-    add_words(argv, "-device", "virtio-net-pci,netdev=n0,romfile=");
+    csb__strv_add(argv, "-device");
+    csb__strv_addf(argv, "virtio-net-pci,netdev=n0,romfile=,mac=%s", a->mac);
     add_path(argv, "-chardev", "socket,id=qmp,server=on,wait=off,path=", a->run_dir, "qmp");
     add_words(argv, "-mon", "chardev=qmp,mode=control");
     add_words(argv, "-device", "virtio-serial-pci");
@@ -125,6 +133,17 @@ void csb__qemu_argv(struct csb__strv *argv, const struct csb__qemu_args *a,
     csb__strv_addf(argv, "%s/pid", a->dir);
     /* Paused, until the shares are plugged in. */
     csb__strv_add(argv, "-S");
+    if (a->incoming) {
+        add_words(argv, "-incoming", "defer");
+    }
+}
+
+/* 52:54:00 is QEMU's; the rest tells machines apart. */
+void csb__qemu_mac(const char *name, char out[18]) {
+    char h[9];
+
+    csb__hash8(name, h);
+    snprintf(out, 18, "52:54:00:%.2s:%.2s:%.2s", h, h + 2, h + 4);
 }
 
 json_t *csb__qemu_share_device(size_t index) {
@@ -143,7 +162,11 @@ void csb__qemu_mount_line(struct csb__strbuf *out, const struct csb__mount *m, s
                        "share%zu 9p %s,trans=virtio,version=9p2000.L,msize=512000,"
                        "cache=mmap,nosuid,nodev ",
                        index, m->writable ? "rw" : "ro");
-    for (const char *p = m->guest_path; *p; p++) {
+    csb__qemu_encode(out, m->guest_path);
+}
+
+void csb__qemu_encode(struct csb__strbuf *out, const char *text) {
+    for (const char *p = text; *p; p++) {
         unsigned char c = (unsigned char)*p;
 
         if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
@@ -153,5 +176,4 @@ void csb__qemu_mount_line(struct csb__strbuf *out, const struct csb__mount *m, s
             csb__strbuf_printf(out, "%%%02X", c);
         }
     }
-    csb__strbuf_puts(out, "\n");
 }

@@ -16,6 +16,7 @@
 #include "engine/qemu/image.h"
 #include "engine/qemu/instance.h"
 #include "engine/qemu/make.h"
+#include "engine/qemu/warm.h"
 #include "model/vm_name.h"
 
 #define HEX "0123456789abcdef"
@@ -154,10 +155,17 @@ static int clean_run_dirs(struct csb__env *env, const struct csb__clean *clean, 
     return rc;
 }
 
-/* ---- images ----------------------------------------------------------------------------------- */
+/* ---- what machines lie on --------------------------------------------------------------------- */
 
-/* The images of all machines, by their directories' names. */
-static int used_images(struct csb__env *env, struct csb__strv *ret, csb_error **err) {
+static void add_base_name(struct csb__strv *ret, const char *path) {
+    const char *slash = strrchr(path, '/');
+
+    csb__strv_add(ret, slash ? slash + 1 : path);
+}
+
+/* What all machines lie on, images and warm templates, by their directories' names. */
+static int used_bases(struct csb__env *env, struct csb__strv *images, struct csb__strv *warm,
+                      csb_error **err) {
     CSB__AUTOSTRV names = CSB__STRV_INIT;
     int rc = list_dirs(env, "qemu", &names, err);
 
@@ -166,13 +174,56 @@ static int used_images(struct csb__env *env, struct csb__strv *ret, csb_error **
 
         rc = csb__instance_load(env, names.items[i], &instance, err);
         if (rc == 0) {
-            const char *slash = strrchr(instance.image, '/');
-
-            csb__strv_add(ret, slash ? slash + 1 : instance.image);
+            add_base_name(images, instance.image);
+            add_base_name(warm, instance.warm);
         }
     }
-    return rc != 0 ? rc : ret->failed ? csb__fail_nomem(err) : 0;
+    return rc != 0 ? rc : images->failed || warm->failed ? csb__fail_nomem(err) : 0;
 }
+
+/* ---- warm templates --------------------------------------------------------------------------- */
+
+/* "KEY", or what is left of one who died over it, "KEY.tmp". */
+static bool is_template(const char *name) {
+    size_t n = strspn(name, HEX);
+
+    return n == 16 && (name[n] == '\0' || strcmp(name + n, ".tmp") == 0);
+}
+
+/* One that a machine lies on stays, and one that the next machine would be woken from. */
+static bool is_wanted(struct csb__env *env, const char *path, const char *name,
+                      const struct csb__strv *used, const char *current_image) {
+    return has(used, name) || (!name[16] && csb__warm_would_serve(env, path, current_image));
+}
+
+/* With the lock of those who make them, and before the images, on which they lie. */
+static int clean_templates(struct csb__env *env, const struct csb__clean *clean,
+                           const struct csb__strv *used, csb_error **err) {
+    CSB__AUTOSTRV dirs = CSB__STRV_INIT;
+    CSB__AUTOCLOSE int lock = -1;
+    char current[65] = "";
+    int rc = list_dirs(env, "warm", &dirs, err);
+
+    if (rc != 0 || dirs.len == 0 || csb__lock_try(env, CSB__WARM_LOCK, &lock, NULL) != 0) {
+        return rc;
+    }
+    rc = csb__image_current(env, current, err);
+    for (size_t i = 0; rc == 0 && i < dirs.len; i++) {
+        CSB__AUTOFREE char *path = NULL;
+
+        if (asprintf(&path, "%s/warm/%s", env->state_dir, dirs.items[i]) < 0) {
+            path = NULL;
+            return csb__fail_nomem(err);
+        }
+        current[16] = '\0';
+        if (is_template(dirs.items[i]) && !is_wanted(env, path, dirs.items[i], used, current)) {
+            remove_found(clean, "a warm template that nothing uses", path);
+        }
+    }
+    return rc;
+}
+
+/* ---- images ----------------------------------------------------------------------------------- */
 
 /* "HASH", or what a killed recipe left of it, "HASH.tmp-PID". */
 static bool is_image(const char *name) {
@@ -218,19 +269,23 @@ static int clean_candidates(struct csb__env *env, const struct csb__clean *clean
     return 0;
 }
 
-/* With the lock of those who make images. An image that can't be told to be unused stays. */
-static int clean_images(struct csb__env *env, const struct csb__clean *clean, csb_error **err) {
+/* With the lock of those who make images. What can't be told to be unused stays. */
+static int clean_bases(struct csb__env *env, const struct csb__clean *clean, csb_error **err) {
     CSB__AUTOSTRV images = CSB__STRV_INIT;
     CSB__AUTOSTRV used = CSB__STRV_INIT;
+    CSB__AUTOSTRV warm = CSB__STRV_INIT;
     CSB__AUTOCLOSE int lock = -1;
     CSB__AUTOERROR csb_error *e = NULL;
     int rc = list_dirs(env, "images", &images, err);
 
-    if (rc != 0 || images.len == 0 || csb__lock_try(env, "image", &lock, NULL) != 0 ||
+    if (rc != 0 || images.len == 0 || csb__lock_try(env, CSB__IMAGE_LOCK, &lock, NULL) != 0 ||
         clean->somebody_makes(env)) {
         return rc;
     }
-    rc = used_images(env, &used, &e);
+    rc = used_bases(env, &used, &warm, &e);
+    if (rc == 0) {
+        rc = clean_templates(env, clean, &warm, &e);
+    }
     if (rc == 0) {
         rc = clean_candidates(env, clean, &images, &used, &e);
     }
@@ -238,7 +293,7 @@ static int clean_images(struct csb__env *env, const struct csb__clean *clean, cs
         return csb__error_propagate(err, CSB__STEAL(e));
     }
     if (rc != 0) {
-        csb__log(env, CSB_LOG_INFO, "no image is removed: %s", csb_error_message(e));
+        csb__log(env, CSB_LOG_INFO, "no image or template is removed: %s", csb_error_message(e));
     }
     return 0;
 }
@@ -249,5 +304,5 @@ int csb__qemu_clean(struct csb__env *env, const struct csb__clean *clean, csb_er
     if (rc == 0) {
         rc = clean_run_dirs(env, clean, err);
     }
-    return rc == 0 ? clean_images(env, clean, err) : rc;
+    return rc == 0 ? clean_bases(env, clean, err) : rc;
 }

@@ -11,4 +11,10 @@ int csb__control_wait_ready(struct csb__env *env, const struct csb__instance *i,
 /* Asks the guest to shut down; EENGINE when it does not say that it will within some seconds. */
 int csb__control_poweroff(struct csb__env *env, const struct csb__instance *i, csb_error **err);
 
+/* Says lines (verbs and what belongs to them, without numbers and newlines) one after the other,
+ * at once, and hears that each was done: EPROTOCOL with the guest's words when one was not. `text`,
+ * when not NULL, gets what came with the last answer. */
+int csb__control_tell(struct csb__env *env, const struct csb__instance *i,
+                      const struct csb__strv *lines, struct csb__strbuf *text, csb_error **err);
+
 #endif

@@ -10,6 +10,7 @@
 #include "core/path.h"
 #include "core/posix.h"
 #include "engine/qemu/args.h"
+#include "engine/qemu/keys.h"
 
 void csb__guest_user(char *out, size_t size) {
     static const char lower[] = "abcdefghijklmnopqrstuvwxyz_";
@@ -26,6 +27,21 @@ void csb__guest_user(char *out, size_t size) {
         name = "claude";
     }
     snprintf(out, size, "%s", name);
+}
+
+int csb__identity_make(struct csb__env *env, const struct csb__instance *i, csb_error **err) {
+    CSB__AUTOFREE char *path = csb__instance_path(i, "machine-id");
+    char id[33];
+    int rc;
+
+    if (!path) {
+        return csb__fail_nomem(err);
+    }
+    if (csb__random_hex(id, 32) != 0) {
+        return csb__fail(err, CSB_ESYSTEM, "no random numbers");
+    }
+    rc = csb__write_file(path, id, 32, 0600, err);
+    return rc == 0 ? csb__keys_make(env, i, err) : rc;
 }
 
 static int write_fw_cfg(const struct csb__instance *i, const char *name, const char *text,
@@ -65,6 +81,7 @@ int csb__identity_write(const struct csb__instance *i, const struct csb__spec *s
     char user[33];
     char account[128];
     char zone[128];
+    char mac[18];
     int rc;
 
     csb__guest_user(user, sizeof(user));
@@ -72,6 +89,7 @@ int csb__identity_write(const struct csb__instance *i, const struct csb__spec *s
     host_timezone(zone, sizeof(zone));
     for (size_t m = 0; m < spec->n_mounts; m++) {
         csb__qemu_mount_line(&mounts, &spec->mounts[m], m);
+        csb__strbuf_puts(&mounts, "\n");
     }
     if (mounts.failed) {
         return csb__fail_nomem(err);
@@ -85,6 +103,10 @@ int csb__identity_write(const struct csb__instance *i, const struct csb__spec *s
     }
     if (rc == 0) {
         rc = write_fw_cfg(i, "mounts", csb__strbuf_text(&mounts), err);
+    }
+    if (rc == 0) {
+        csb__qemu_mac(i->name, mac);
+        rc = write_fw_cfg(i, "mac", mac, err);
     }
     if (rc == 0) {
         rc = copy_fw_cfg(i, "authorized_keys", "user_key.pub", err);

@@ -191,7 +191,7 @@ int csb__image_ensure(struct csb__env *env, struct csb__image *ret, csb_error **
         rc = csb__mkdirs(images, err);
     }
     if (rc == 0) {
-        rc = csb__lock(env, ".image", "building the guest image", &lock, err);
+        rc = csb__lock(env, CSB__IMAGE_LOCK, "building the guest image", &lock, err);
     }
     if (rc != 0) {
         return rc;

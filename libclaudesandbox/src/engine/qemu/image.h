@@ -6,6 +6,9 @@
 
 #include "core/env.h"
 
+/* Of who makes images, and who removes them. */
+#define CSB__IMAGE_LOCK ".image"
+
 struct csb__image {
     char *dir;
     char *kernel; /* paths */

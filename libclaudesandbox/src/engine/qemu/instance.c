@@ -82,7 +82,10 @@ static int load_config(struct csb__instance *i, csb_error **err) {
     i->memory = (uint64_t)number(json, "memory", INT64_MAX);
     i->disk = (uint64_t)number(json, "disk", INT64_MAX);
     i->image = strdup(csb__json_string(json, "image", ""));
-    if (!i->image) {
+    i->warm = strdup(csb__json_string(json, "warm", ""));
+    i->fresh = json_is_true(json_object_get(json, "fresh"));
+    i->kept = json_is_true(json_object_get(json, "kept"));
+    if (!i->image || !i->warm) {
         return csb__fail_nomem(err);
     }
     if (i->cpus < 1 || i->memory == 0 || i->disk == 0 || !*i->image) {
@@ -136,8 +139,10 @@ static int save(const struct csb__instance *i, const char *name, json_t *json, c
 
 int csb__instance_save_config(const struct csb__instance *i, csb_error **err) {
     return save(i, "config.json",
-                json_pack("{s:i, s:i, s:I, s:I, s:s}", "schema", 1, "cpus", i->cpus, "memory",
-                          (json_int_t)i->memory, "disk", (json_int_t)i->disk, "image", i->image),
+                json_pack("{s:i, s:i, s:I, s:I, s:s, s:s, s:b, s:b}", "schema", 1, "cpus", i->cpus,
+                          "memory", (json_int_t)i->memory, "disk", (json_int_t)i->disk, "image",
+                          i->image, "warm", i->warm ? i->warm : "", "fresh", i->fresh, "kept",
+                          i->kept),
                 err);
 }
 
@@ -154,6 +159,7 @@ void csb__instance_finish(struct csb__instance *i) {
     free(i->dir);
     free(i->run_dir);
     free(i->image);
+    free(i->warm);
     free(i->boot);
     *i = (struct csb__instance){0};
 }

@@ -17,6 +17,9 @@ struct csb__instance {
     uint64_t memory;
     uint64_t disk;
     char *image; /* the image's directory */
+    char *warm;  /* the directory of the warm template whose disk lies below its own; "" */
+    bool fresh;  /* it has not run: it can be woken from that template */
+    bool kept;   /* what ran in it when it was stopped lies in its directory, see wake.h */
     /* run.json, of the last start; pid 0 when there was none */
     pid_t pid;
     uint64_t start_time;

@@ -93,6 +93,7 @@ int csb__keys_write_config(const struct csb__instance *i, const char *user, csb_
                        "    HostKeyAlias %s\n"
                        "    StrictHostKeyChecking yes\n"
                        "    HostKeyAlgorithms ssh-ed25519\n"
+                       "    KexAlgorithms curve25519-sha256\n"
                        "    GlobalKnownHostsFile /dev/null\n"
                        "    IdentitiesOnly yes\n"
                        "    IdentityAgent none\n"

@@ -6,8 +6,6 @@
 #include "engine/qemu/instance.h"
 #include "model/spec.h"
 
-extern const char csb__qemu_program[];
-
 /* Starts it and waits until the guest says it is ready; ends what it started if it fails. */
 int csb__machine_start(struct csb__env *env, struct csb__instance *i, const struct csb__spec *spec,
                        csb_error **err);

@@ -11,10 +11,13 @@
 #include "core/path.h"
 #include "core/posix.h"
 #include "core/process.h"
+#include "engine/qemu/disk.h"
+#include "engine/qemu/identity.h"
 #include "engine/qemu/image.h"
 #include "engine/qemu/instance.h"
 #include "engine/qemu/keys.h"
 #include "engine/qemu/process.h"
+#include "engine/qemu/warm.h"
 
 #define GIB (UINT64_C(1) << 30)
 #define DEFAULT_DISK (40 * GIB)
@@ -50,55 +53,15 @@ static int check_template(struct csb__env *env, const struct csb__source *source
     return 0;
 }
 
-static int run_tool(struct csb__env *env, const char *const *argv, csb_error **err) {
-    struct csb__run run = CSB__RUN_INIT;
-    CSB__AUTORESULT result = {0};
-    int rc;
-
-    run.argv = argv;
-    rc = csb__run(env, &run, &result, err);
-    if (rc == 0 && result.status != 0) {
-        csb__fail(err, CSB_EENGINE, "%s failed: %.*s", argv[0],
-                  (int)strcspn(csb__strbuf_text(&result.errout), "\n"),
-                  csb__strbuf_text(&result.errout));
-        csb__error_set_child(err, result.status, csb__strbuf_text(&result.errout),
-                             result.errout.len);
-        return CSB_EENGINE;
-    }
-    return rc;
-}
-
-/* A directory nobody has yet, with keys and an id of its own. */
+/* A directory nobody has yet, with an identity of its own. */
 static int make_dir(struct csb__env *env, const struct csb__instance *i, csb_error **err) {
-    CSB__AUTOFREE char *id_path = csb__instance_path(i, "machine-id");
-    char id[33];
     int rc;
 
-    if (!id_path) {
-        return csb__fail_nomem(err);
-    }
     if (access(i->dir, F_OK) == 0) {
         return csb__fail(err, CSB_EEXISTS, "%s exists already", i->dir);
     }
     rc = csb__mkdirs(i->dir, err);
-    if (rc == 0 && csb__random_hex(id, 32) != 0) {
-        rc = csb__fail(err, CSB_ESYSTEM, "no random numbers");
-    }
-    if (rc == 0) {
-        rc = csb__write_file(id_path, id, 32, 0600, err);
-    }
-    return rc == 0 ? csb__keys_make(env, i, err) : rc;
-}
-
-static int make_overlay(struct csb__env *env, const struct csb__instance *i, const char *root,
-                        csb_error **err) {
-    CSB__AUTOFREE char *disk = csb__instance_path(i, "disk.qcow2");
-    char size[32];
-    const char *const argv[] = {"qemu-img", "create", "-q", "-f", "qcow2", "-F",
-                                "raw",      "-b",     root, disk, size,    NULL};
-
-    snprintf(size, sizeof(size), "%llu", (unsigned long long)i->disk);
-    return disk ? run_tool(env, argv, err) : csb__fail_nomem(err);
+    return rc == 0 ? csb__identity_make(env, i, err) : rc;
 }
 
 /* Also of one whose files are half there. */
@@ -145,10 +108,34 @@ static int settle_sizes(struct csb__instance *i, const struct csb__spec *spec,
     return i->image ? 0 : csb__fail_nomem(err);
 }
 
+/* A template to be woken from, where that is wanted and can be had. Without one a machine boots. */
+static int choose_warm(struct csb__env *env, struct csb__instance *i,
+                       const struct csb__image *image, const struct csb__source *source,
+                       struct csb__warm *warm, csb_error **err) {
+    CSB__AUTOERROR csb_error *e = NULL;
+    int rc;
+
+    if (!source->warm_up || i->disk < CSB__WARM_DISK) {
+        return 0;
+    }
+    rc = csb__warm_ensure(env, i, image, source, warm, &e);
+    if (rc == CSB_ECANCELED || rc == CSB_ETIMEOUT || rc == CSB_ENOMEM) {
+        return csb__error_propagate(err, CSB__STEAL(e));
+    }
+    if (rc != 0) {
+        csb__log(env, CSB_LOG_INFO, "the VM will boot: %s", csb_error_message(e));
+        return 0;
+    }
+    i->warm = strdup(warm->dir);
+    i->fresh = true;
+    return i->warm ? 0 : csb__fail_nomem(err);
+}
+
 int csb__qemu_create(struct csb__env *env, const struct csb__spec *spec,
                      const struct csb__source *source, csb_error **err) {
     CSB__AUTOINSTANCE i = {0};
     CSB__AUTOIMAGE image = {0};
+    CSB__AUTOWARM warm = {0};
     int rc = check_template(env, source, err);
 
     if (rc == 0) {
@@ -163,9 +150,14 @@ int csb__qemu_create(struct csb__env *env, const struct csb__spec *spec,
     if (rc != 0) {
         return rc;
     }
+    rc = choose_warm(env, &i, &image, source, &warm, err);
+    if (rc != 0) {
+        return rc;
+    }
     rc = make_dir(env, &i, err);
     if (rc == 0) {
-        rc = make_overlay(env, &i, image.root, err);
+        rc = i.fresh ? csb__disk_overlay(env, &i, warm.disk, "qcow2", err)
+                     : csb__disk_overlay(env, &i, image.root, "raw", err);
     }
     if (rc == 0) {
         rc = csb__instance_save_config(&i, err);
@@ -195,26 +187,6 @@ static int open_base(struct csb__env *env, const char *name, struct csb__instanc
 }
 
 /* The guest takes the room into use when it boots. */
-static int grow_disk(struct csb__env *env, const struct csb__instance *i, csb_error **err) {
-    CSB__AUTOFREE char *disk = csb__instance_path(i, "disk.qcow2");
-    char size[32];
-    const char *const argv[] = {"qemu-img", "resize", "-q", "-f", "qcow2", disk, size, NULL};
-
-    snprintf(size, sizeof(size), "%llu", (unsigned long long)i->disk);
-    return disk ? run_tool(env, argv, err) : csb__fail_nomem(err);
-}
-
-static int copy_disk(struct csb__env *env, const struct csb__instance *from,
-                     const struct csb__instance *to, csb_error **err) {
-    CSB__AUTOFREE char *source = csb__instance_path(from, "disk.qcow2");
-    CSB__AUTOFREE char *target = csb__instance_path(to, "disk.qcow2");
-    const char *const copy[] = {"cp", "--reflink=auto", "--sparse=auto", "--", source, target,
-                                NULL};
-    int rc = source && target ? run_tool(env, copy, err) : csb__fail_nomem(err);
-
-    return rc == 0 && to->disk > from->disk ? grow_disk(env, to, err) : rc;
-}
-
 int csb__qemu_clone(struct csb__env *env, const struct csb__spec *spec,
                     const struct csb__source *source, csb_error **err) {
     CSB__AUTOINSTANCE base = {0};
@@ -232,7 +204,8 @@ int csb__qemu_clone(struct csb__env *env, const struct csb__spec *spec,
     i.memory = spec->memory ? spec->memory : base.memory;
     i.disk = spec->disk ? spec->disk : base.disk;
     i.image = strdup(base.image);
-    if (!i.image) {
+    i.warm = strdup(base.warm);
+    if (!i.image || !i.warm) {
         return csb__fail_nomem(err);
     }
     if (i.disk < base.disk) {
@@ -241,7 +214,7 @@ int csb__qemu_clone(struct csb__env *env, const struct csb__spec *spec,
     }
     rc = make_dir(env, &i, err);
     if (rc == 0) {
-        rc = copy_disk(env, &base, &i, err);
+        rc = csb__disk_copy(env, &base, &i, err);
     }
     if (rc == 0) {
         rc = csb__instance_save_config(&i, err);
@@ -268,7 +241,7 @@ int csb__qemu_configure(struct csb__env *env, const struct csb__spec *spec, cons
                          (unsigned long long)(disk / GIB));
     }
     if (i.disk > disk) {
-        rc = grow_disk(env, &i, err);
+        rc = csb__disk_grow(env, &i, err);
     }
     return rc == 0 ? csb__instance_save_config(&i, err) : rc;
 }

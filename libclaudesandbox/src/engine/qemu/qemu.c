@@ -12,6 +12,7 @@
 #include "engine/qemu/instance.h"
 #include "engine/qemu/keys.h"
 #include "engine/qemu/kvm_probe.h"
+#include "engine/qemu/launch.h"
 #include "engine/qemu/machine.h"
 #include "engine/qemu/make.h"
 #include "engine/qemu/process.h"

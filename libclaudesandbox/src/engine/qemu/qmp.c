@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "core/json.h"
 #include "core/posix.h"
@@ -103,8 +104,34 @@ void csb__qmp_close(struct csb__qmp *q) {
     *q = (struct csb__qmp){0};
 }
 
-int csb__qmp_execute(struct csb__qmp *q, const char *command, json_t *arguments, json_t **ret,
-                     csb_error **err) {
+/* In one piece, with a descriptor beside it. */
+static bool send_with_fd(int to, const char *text, size_t len, int fd) {
+    union {
+        struct cmsghdr head;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {{0}};
+    struct iovec part = {.iov_base = (char *)text, .iov_len = len};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof(control.space)};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(c), &fd, sizeof(int));
+    return sendmsg(to, &message, MSG_NOSIGNAL) == (ssize_t)len;
+}
+
+static bool send_request(struct csb__qmp *q, const char *text, int fd) {
+    return (fd < 0 ? csb__write_all(q->fd, text, strlen(text)) == 0
+                   : send_with_fd(q->fd, text, strlen(text), fd)) &&
+           csb__write_all(q->fd, "\n", 1) == 0;
+}
+
+static int execute(struct csb__qmp *q, const char *command, json_t *arguments, int fd, json_t **ret,
+                   csb_error **err) {
     CSB__AUTOJSON *request = json_pack("{s:s, s:o*}", "execute", command, "arguments", arguments);
     CSB__AUTOFREE char *text = request ? csb__json_text(request, JSON_COMPACT) : NULL;
     CSB__AUTOJSON *answer = NULL;
@@ -114,7 +141,7 @@ int csb__qmp_execute(struct csb__qmp *q, const char *command, json_t *arguments,
     if (!text) {
         return csb__fail_nomem(err);
     }
-    if (csb__write_all(q->fd, text, strlen(text)) != 0 || csb__write_all(q->fd, "\n", 1) != 0) {
+    if (!send_request(q, text, fd)) {
         return csb__fail(err, CSB_EENGINE, "QEMU closed its control socket");
     }
     rc = read_answer(q, &answer, err);
@@ -130,4 +157,13 @@ int csb__qmp_execute(struct csb__qmp *q, const char *command, json_t *arguments,
         *ret = json_incref(json_object_get(answer, "return"));
     }
     return 0;
+}
+
+int csb__qmp_execute(struct csb__qmp *q, const char *command, json_t *arguments, json_t **ret,
+                     csb_error **err) {
+    return execute(q, command, arguments, -1, ret, err);
+}
+
+int csb__qmp_give_fd(struct csb__qmp *q, const char *name, int fd, csb_error **err) {
+    return execute(q, "getfd", json_pack("{s:s}", "fdname", name), fd, NULL, err);
 }

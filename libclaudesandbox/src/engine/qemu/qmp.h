@@ -25,4 +25,7 @@ void csb__qmp_close(struct csb__qmp *q);
 int csb__qmp_execute(struct csb__qmp *q, const char *command, json_t *arguments, json_t **ret,
                      csb_error **err);
 
+/* Gives QEMU a copy of a descriptor, to be called "fd:NAME" from then on. */
+int csb__qmp_give_fd(struct csb__qmp *q, const char *name, int fd, csb_error **err);
+
 #endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/qemu/disk.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/process.h"
+
+static int run_tool(struct csb__env *env, const char *const *argv, csb_error **err) {
+    struct csb__run run = CSB__RUN_INIT;
+    CSB__AUTORESULT result = {0};
+    int rc;
+
+    run.argv = argv;
+    rc = csb__run(env, &run, &result, err);
+    if (rc == 0 && result.status != 0) {
+        csb__fail(err, CSB_EENGINE, "%s failed: %.*s", argv[0],
+                  (int)strcspn(csb__strbuf_text(&result.errout), "\n"),
+                  csb__strbuf_text(&result.errout));
+        csb__error_set_child(err, result.status, csb__strbuf_text(&result.errout),
+                             result.errout.len);
+        return CSB_EENGINE;
+    }
+    return rc;
+}
+
+int csb__disk_overlay(struct csb__env *env, const struct csb__instance *i, const char *below,
+                      const char *format, csb_error **err) {
+    CSB__AUTOFREE char *disk = csb__instance_path(i, "disk.qcow2");
+    char size[32];
+    const char *const argv[] = {"qemu-img", "create", "-q",  "-f", "qcow2", "-F",
+                                format,     "-b",     below, disk, size,    NULL};
+
+    snprintf(size, sizeof(size), "%llu", (unsigned long long)i->disk);
+    return disk ? run_tool(env, argv, err) : csb__fail_nomem(err);
+}
+
+int csb__disk_grow(struct csb__env *env, const struct csb__instance *i, csb_error **err) {
+    CSB__AUTOFREE char *disk = csb__instance_path(i, "disk.qcow2");
+    char size[32];
+    const char *const argv[] = {"qemu-img", "resize", "-q", "-f", "qcow2", disk, size, NULL};
+
+    snprintf(size, sizeof(size), "%llu", (unsigned long long)i->disk);
+    return disk ? run_tool(env, argv, err) : csb__fail_nomem(err);
+}
+
+int csb__disk_copy(struct csb__env *env, const struct csb__instance *from,
+                   const struct csb__instance *to, csb_error **err) {
+    CSB__AUTOFREE char *source = csb__instance_path(from, "disk.qcow2");
+    CSB__AUTOFREE char *target = csb__instance_path(to, "disk.qcow2");
+    const char *const copy[] = {"cp", "--reflink=auto", "--sparse=auto", "--", source, target,
+                                NULL};
+    int rc = source && target ? run_tool(env, copy, err) : csb__fail_nomem(err);
+
+    return rc == 0 && to->disk > from->disk ? csb__disk_grow(env, to, err) : rc;
+}
