@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <claudesandbox/exec.h>
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -52,7 +53,9 @@ static int ready(csb_vm *vm, csb_error **err) {
     return rc;
 }
 
-static int start(csb_vm *vm, const csb_exec_options *o, struct csb__program *ret, csb_error **err) {
+/* `at_once`: nobody can ask for signals to be sent, so its keeper may come a moment later. */
+static int start(csb_vm *vm, const csb_exec_options *o, bool at_once, struct csb__program *ret,
+                 csb_error **err) {
     CSB__AUTOSTRBUF script = CSB__STRBUF_INIT;
     CSB__AUTOSTRBUF stash = CSB__STRBUF_INIT;
     CSB__AUTOSTRV session = CSB__STRV_INIT;
@@ -64,7 +67,8 @@ static int start(csb_vm *vm, const csb_exec_options *o, struct csb__program *ret
                                    .login = o->flags & CSB_EXEC_LOGIN};
     struct csb__program_options program = {.token = token,
                                            .stdio = {o->stdin_fd, o->stdout_fd, o->stderr_fd},
-                                           .tty = o->flags & CSB_EXEC_TTY};
+                                           .tty = o->flags & CSB_EXEC_TTY,
+                                           .at_once = at_once};
 
     if (csb__random_hex(token, 16) != 0) {
         return csb__fail(err, CSB_ESYSTEM, "no random numbers");
@@ -97,7 +101,7 @@ int csb_vm_exec(csb_vm *vm, const csb_exec_options *opts, csb_exit *ret, csb_err
         rc = ready(vm, err);
     }
     if (rc == 0) {
-        rc = start(vm, &o, &program, err);
+        rc = start(vm, &o, true, &program, err);
     }
     if (rc != 0) {
         return rc;
@@ -137,7 +141,7 @@ int csb_vm_spawn(csb_vm *vm, const csb_exec_options *opts, csb_process **ret, cs
     }
     p->owner = getpid();
     p->ctx = vm->ctx;
-    rc = start(vm, &o, &p->program, err);
+    rc = start(vm, &o, false, &p->program, err);
     if (rc == 0) {
         *ret = CSB__STEAL(p);
     }

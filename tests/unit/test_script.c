@@ -42,35 +42,36 @@ static int run_command(const struct csb__command *c, const char *const *envp,
     return run_in("/bin/sh", csb__strbuf_text(&script), envp, r);
 }
 
-static void token_path(char path[48], const char *token, const char *end) {
-    snprintf(path, 48, CSB__TOKEN_FILE "%s%s", token, end);
+static void token_path(char path[48], const char *token) {
+    snprintf(path, 48, CSB__TOKEN_FILE "%s", token);
 }
 
-/* Of nobody else's run: its files lie where all users' do. As its keeper leaves it for a program. */
+/* Of nobody else's run: its file lies where all users' do. */
 static const char *any_token(void) {
     static char token[17];
-    char path[48];
 
     ck_assert_int_eq(csb__random_hex(token, 16), 0);
-    token_path(path, token, "");
-    test_write(path, "", 0600);
     return token;
 }
 
 static bool has_token_file(const char *token) {
-    char before[48];
-    char after[48];
-
-    token_path(before, token, "");
-    token_path(after, token, ".on");
-    return test_exists(before) || test_exists(after);
-}
-
-/* Where a program leaves that to its keeper. */
-static void forget_token(const char *token) {
     char path[48];
 
-    token_path(path, token, ".on");
+    token_path(path, token);
+    return test_exists(path);
+}
+
+/* What a program leaves to its keeper. */
+static void forget_token(const char *token, const char *expected) {
+    CSB__AUTOFREE char *text = NULL;
+    char path[48];
+
+    token_path(path, token);
+    text = test_read(path);
+    ck_assert_ptr_nonnull(text);
+    if (expected) {
+        ck_assert_str_eq(text, expected);
+    }
     ck_assert_int_eq(unlink(path), 0);
 }
 
@@ -178,6 +179,7 @@ START_TEST(status_is_the_programs) {
         ck_assert_int_eq(run_command(&c, NULL, &r), 0);
         ck_assert_int_eq(r.status, status);
         ck_assert_int_eq(r.signo, 0);
+        forget_token(c.token, "0\n");
     }
 }
 END_TEST
@@ -195,7 +197,7 @@ START_TEST(a_signal_is_128_and_its_number) {
         ck_assert_int_eq(run_command(&c, NULL, &r), 0);
         ck_assert_int_eq(r.signo, 0);
         ck_assert_int_eq(r.status, 128 + signals[i]);
-        ck_assert(!has_token_file(c.token));
+        forget_token(c.token, "0\n");
     }
 }
 END_TEST
@@ -214,7 +216,7 @@ START_TEST(as_a_shell_says_it) {
     test_write(plain, "x", 0644);
     ck_assert_int_eq(run_command(&c, NULL, &bad_cwd), 0);
     ck_assert_int_eq(bad_cwd.status, 126);
-    forget_token(c.token);
+    forget_token(c.token, NULL);
     c.token = NULL;
     c.cwd = NULL;
     c.argv = none;
@@ -273,16 +275,19 @@ START_TEST(an_environment_that_was_lost) {
     ck_assert_int_eq(run_command(&c, NULL, &r), 0);
     ck_assert_str_eq(csb__strbuf_text(&r.out), "");
     ck_assert_int_eq(r.status, 126);
-    forget_token(c.token);
+    forget_token(c.token, NULL);
 }
 END_TEST
 
 /* Nor one whose keeper has given it up already. */
 START_TEST(without_its_keeper_nothing_runs) {
     const char *const argv[] = {"echo", "ran", NULL};
-    struct csb__command c = {.argv = argv, .token = "0123456789abcdef"};
+    struct csb__command c = {.argv = argv, .token = any_token()};
+    char path[48];
     CSB__AUTORESULT r = {0};
 
+    token_path(path, c.token);
+    test_write(path, "end\n", 0600);
     ck_assert_int_eq(run_command(&c, NULL, &r), 0);
     ck_assert_str_eq(csb__strbuf_text(&r.out), "");
     ck_assert_int_eq(r.status, 126);
@@ -324,12 +329,12 @@ START_TEST(the_token_names_the_group) {
     long noted;
     unsigned mode;
 
-    token_path(path, c.token, ".on");
+    token_path(path, c.token);
     ck_assert_int_eq(run_command(&c, NULL, &r), 0);
     ck_assert_int_eq(sscanf(csb__strbuf_text(&r.out), "%ld %ld %o", &group, &noted, &mode), 3);
     ck_assert_int_eq(group, noted);
-    ck_assert_uint_eq(mode, 0600);
-    ck_assert(!has_token_file(c.token));
+    ck_assert_uint_eq(mode & 022, 0);
+    forget_token(c.token, "0\n");
 }
 END_TEST
 
@@ -484,10 +489,34 @@ START_TEST(what_has_not_begun_does_not) {
     ck_assert_str_eq(stash, "export A='b'\n");
     end_keeper(&env, &keeper, _i ? "" : CSB__KEEPER_END);
     ck_assert(!test_exists(path));
-    ck_assert(!has_token_file(token));
     ck_assert_int_eq(run_command(&c, NULL, &r), 0);
     ck_assert_int_eq(r.status, 126);
+    ck_assert(!has_token_file(token));
     ck_assert_str_eq(csb__strbuf_text(&r.out), "");
+}
+END_TEST
+
+/* A host that was gone before the keeper of its program could come: the next keeper tidies up. */
+START_TEST(what_is_over_is_removed_by_any_keeper) {
+    TEST_AUTOENV env;
+    struct csb__child keeper;
+    char over[48];
+    char running[48];
+    char token[17];
+
+    test_env(&env);
+    token_path(over, any_token());
+    test_write(over, "0\n", 0600);
+    token_path(running, any_token());
+    test_write(running, "999999999\n", 0600);
+    ck_assert_int_eq(csb__random_hex(token, 16), 0);
+    start_keeper(&env, token, "", &keeper);
+    end_keeper(&env, &keeper, "");
+    ck_assert(!test_exists(over));
+    ck_assert(test_exists(running));
+    unlink(running);
+    token_path(running, token);
+    unlink(running);
 }
 END_TEST
 
@@ -517,6 +546,7 @@ Suite *script_suite(void) {
     tcase_add_test(tc, without_its_keeper_nothing_runs);
     tcase_add_test(tc, a_login_shell_is_the_users);
     tcase_add_test(tc, the_token_names_the_group);
+    tcase_add_test(tc, what_is_over_is_removed_by_any_keeper);
     tcase_add_loop_test(tc, a_keeper_ends_all_of_it, 0, sizeof(ends) / sizeof(ends[0]));
     tcase_add_test(tc, a_session_of_its_own_stays);
     tcase_add_loop_test(tc, what_has_not_begun_does_not, 0, 2);

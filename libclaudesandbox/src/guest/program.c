@@ -128,7 +128,7 @@ static int start_keeper(struct csb__env *env, const struct csb__door *door,
     if (rc == 0) {
         rc = csb__child_unblock(ret, err);
     }
-    return rc == 0 ? greet(env, ret, o, err) : rc;
+    return rc == 0 && (o->stash || !o->at_once) ? greet(env, ret, o, err) : rc;
 }
 
 static int make_log(struct csb__env *env, char **ret, csb_error **err) {

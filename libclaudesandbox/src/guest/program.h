@@ -12,6 +12,7 @@ struct csb__program_options {
     const char *stash; /* csb__stash_text(); NULL: none */
     int stdio[3];      /* fds, CSB__FD_NULL or CSB__FD_CAPTURE */
     bool tty;
+    bool at_once; /* does not wait for its keeper; not where there is a stash */
 };
 
 struct csb__program {

@@ -14,10 +14,10 @@ void csb__shell_quote(struct csb__strbuf *out, const char *text);
 bool csb__env_entry_valid(const char *entry);
 
 /*
- * Two sessions make a program in a guest: the program itself, and its keeper. The keeper comes first.
- * It lives as long as the pipe to its stdin does, which the host's process holds: so it ends the
+ * Two sessions make a program in a guest: the program itself, and its keeper. The keeper comes first,
+ * or at the same time. It lives as long as the pipe to its stdin does, which the host's process holds: so it ends the
  * program when that process is gone, however that came about, or when the connection is. Signals
- * come by the same way. They meet in files of the guest's memory that are named by a token.
+ * come by the same way. They meet in a file of the guest's memory that is named by a token.
  *
  * Environment goes there too, for the keeper to put where only the guest's user can read it, and the
  * program's shell removes it as it reads it: so values stand in no argument list and on no disk.
@@ -33,8 +33,8 @@ bool csb__env_entry_valid(const char *entry);
 /* The environment that is first on the keeper's stdin: entries of csb__env_entry_valid(). */
 void csb__stash_text(struct csb__strbuf *out, const char *const *env);
 /* `stash_len` bytes of environment come before anything else; 0: there is none. Then a line each:
- * the name of a signal for the program's group, or CSB__KEEPER_END. It says the token when the
- * program may begin. */
+ * the name of a signal for the program's group, or CSB__KEEPER_END. It says the token when it is
+ * at its post. */
 void csb__keeper_script(struct csb__strbuf *out, const char *token, size_t stash_len);
 
 struct csb__command {
