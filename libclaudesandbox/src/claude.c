@@ -90,7 +90,7 @@ static int prepare(csb_vm *vm, const csb_claude_options *o, const char *const *e
     if (rc == 0 && (o->flags & CSB_EXEC_TTY) && key) {
         rc = csb__api_key_approve(e, door, key, err);
     }
-    return rc == 0 ? csb__vm_arm_hooks(vm, err) : rc;
+    return rc == 0 ? csb__vm_arm_hooks(vm, NULL, err) : rc;
 }
 
 /* How Claude is run: the words and the environment are the caller's to keep. */

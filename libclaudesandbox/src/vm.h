@@ -46,8 +46,10 @@ int csb__vm_lock(csb_vm *vm, const char *what, int *fd, csb_error **err);
 int csb__vm_apply_changes(csb_vm *vm, csb_error **err);
 
 /* Lets hooks in the guest reach the host, over the connection that is open. A VM that has no place
- * for that is warned of, and no error. */
-int csb__vm_arm_hooks(csb_vm *vm, csb_error **err);
+ * for that is warned of, and no error. place: see csb__socket_carry(). */
+int csb__vm_arm_hooks(csb_vm *vm, const char *place, csb_error **err);
+/* They can do so already, by the connection that is open; takes the path in the guest over. */
+void csb__vm_hooks_are_armed(csb_vm *vm, char *socket);
 
 /* A handle of a record, which it takes over in either case; asks the engine. */
 int csb__vm_new(csb_ctx *ctx, struct csb__record *record, csb_vm **ret, csb_error **err);

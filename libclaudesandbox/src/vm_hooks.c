@@ -15,17 +15,32 @@ static bool is_armed(const csb_vm *vm, struct stat *st) {
            vm->hooks_ctime == st->st_ctime;
 }
 
-static int carry(csb_vm *vm, csb_error **err) {
+static int carry(csb_vm *vm, const char *place, csb_error **err) {
     struct csb__env *env = &vm->ctx->env;
     CSB__AUTOFREE char *path = NULL;
     int rc = csb__hooks_socket_path(env, vm->record.spec.name, &path, err);
 
-    return rc == 0
-               ? csb__socket_carry(env, &vm->machine.door, path, "hooks", &vm->hooks_socket, err)
-               : rc;
+    return rc == 0 ? csb__socket_carry(env, &vm->machine.door, path, place, "hooks",
+                                       &vm->hooks_socket, err)
+                   : rc;
 }
 
-int csb__vm_arm_hooks(csb_vm *vm, csb_error **err) {
+static void note(csb_vm *vm, const struct stat *st) {
+    vm->hooks_dev = st->st_dev;
+    vm->hooks_ino = st->st_ino;
+    vm->hooks_ctime = st->st_ctime;
+}
+
+void csb__vm_hooks_are_armed(csb_vm *vm, char *socket) {
+    struct stat st = {0};
+
+    free(vm->hooks_socket);
+    vm->hooks_socket = socket;
+    (void)stat(vm->machine.door.control_path, &st);
+    note(vm, &st);
+}
+
+int csb__vm_arm_hooks(csb_vm *vm, const char *place, csb_error **err) {
     CSB__AUTOERROR csb_error *e = NULL;
     struct stat st = {0};
     int rc;
@@ -35,7 +50,7 @@ int csb__vm_arm_hooks(csb_vm *vm, csb_error **err) {
     }
     free(vm->hooks_socket);
     vm->hooks_socket = NULL;
-    rc = carry(vm, &e);
+    rc = carry(vm, place, &e);
     if (rc == CSB_ECANCELED || rc == CSB_ENOMEM) {
         return csb__error_propagate(err, CSB__STEAL(e));
     }
@@ -45,8 +60,6 @@ int csb__vm_arm_hooks(csb_vm *vm, csb_error **err) {
                  vm->record.spec.name, csb_error_message(e));
         return 0;
     }
-    vm->hooks_dev = st.st_dev;
-    vm->hooks_ino = st.st_ino;
-    vm->hooks_ctime = st.st_ctime;
+    note(vm, &st);
     return 0;
 }

@@ -7,6 +7,7 @@
 
 #include "core/path.h"
 #include "guest/forward.h"
+#include "guest/ready.h"
 #include "guest/setup.h"
 #include "guest/ssh.h"
 #include "store.h"
@@ -72,8 +73,32 @@ static int check_mounts(const struct csb__spec *spec, csb_error **err) {
     return 0;
 }
 
+/* What a guest needs that was just started, or whose connection is another one since. */
+static int equip(csb_vm *vm, bool fresh, csb_error **err) {
+    struct csb__env *env = env_of(vm);
+    CSB__AUTOFREE char *place = NULL;
+    int rc = csb__guest_setup(env, vm->engine, &vm->record.spec, &vm->machine.door, fresh, &place,
+                              err);
+
+    if (rc == 0) {
+        rc = csb__vm_provision(vm, err);
+    }
+    if (rc == 0) {
+        rc = csb__forwards_open(env, &vm->machine.door, vm->record.spec.ports,
+                                vm->record.spec.n_ports, err);
+    }
+    if (rc == 0) {
+        rc = csb__vm_arm_hooks(vm, place, err);
+    }
+    if (rc == 0) {
+        csb__ready_save(&vm->machine.door, &vm->record.spec, vm->hooks_socket);
+    }
+    return rc;
+}
+
 static int bring_up(csb_vm *vm, bool fresh, csb_error **err) {
     struct csb__env *env = env_of(vm);
+    char *hooks = NULL;
     int rc = 0;
 
     /* The settings directory is ours to make, also when it was deleted since. */
@@ -92,17 +117,11 @@ static int bring_up(csb_vm *vm, bool fresh, csb_error **err) {
     if (rc == 0) {
         rc = csb__vm_require_running(vm, err);
     }
-    if (rc == 0) {
-        rc = csb__guest_setup(env, vm->engine, &vm->record.spec, &vm->machine.door, fresh, err);
+    if (rc == 0 && !fresh && csb__ready_load(&vm->machine.door, &vm->record.spec, &hooks)) {
+        csb__vm_hooks_are_armed(vm, hooks);
+        return 0;
     }
-    if (rc == 0) {
-        rc = csb__vm_provision(vm, err);
-    }
-    if (rc == 0) {
-        rc = csb__forwards_open(env, &vm->machine.door, vm->record.spec.ports,
-                                vm->record.spec.n_ports, err);
-    }
-    return rc == 0 ? csb__vm_arm_hooks(vm, err) : rc;
+    return rc == 0 ? equip(vm, fresh, err) : rc;
 }
 
 int csb_vm_start(csb_vm *vm, csb_error **err) {

@@ -52,5 +52,6 @@ int csb_vm_carry_socket(csb_vm *vm, const char *host_path, const char *name, csb
     }
     csb__env_begin(env, CONNECT_MS);
     rc = csb__ssh_connect(env, &vm->machine.door, err);
-    return rc == 0 ? csb__socket_carry(env, &vm->machine.door, host_path, name, NULL, err) : rc;
+    return rc == 0 ? csb__socket_carry(env, &vm->machine.door, host_path, NULL, name, NULL, err)
+                   : rc;
 }

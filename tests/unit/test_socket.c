@@ -12,7 +12,7 @@ static int carry(struct test_runner *runner, char **guest_path, csb_error **err)
 
     test_env(&env);
     test_runner_use(&env, runner);
-    return csb__socket_carry(&env, &door, "/run/a.sock", "hooks", guest_path, err);
+    return csb__socket_carry(&env, &door, "/run/a.sock", NULL, "hooks", guest_path, err);
 }
 
 START_TEST(leads_from_the_guests_place_to_ours) {

@@ -76,7 +76,7 @@ START_TEST(starting_readies_the_guest) {
     ck_assert_msg(csb_vm_start(&f.vm, &e) == 0, "%s", csb_error_message(e));
     ck_assert_str_eq(fake_calls, "inspect,start,inspect,");
     ck_assert_uint_eq(f.runner.n_calls, 5);
-    ck_assert_ptr_nonnull(strstr(f.runner.calls[3].input, "user.name 'Ann O'"));
+    ck_assert_ptr_nonnull(strstr(f.runner.calls[3].input, "name = \"Ann O'"));
     /* The place of its hooks is looked for; there is none, which is no reason to fail. */
     ck_assert(test_has_words(&f.runner.calls[4].argv, "box", "--", NULL));
     ck_assert_int_eq(csb_vm_state(&f.vm), CSB_VM_RUNNING);

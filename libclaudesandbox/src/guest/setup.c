@@ -7,10 +7,12 @@
 #include "guest/git_identity.h"
 #include "guest/mounts.h"
 #include "guest/script.h"
+#include "guest/socket.h"
 #include "guest/ssh.h"
 #include "guest/wiring.h"
 
 #define MARK "--- mountinfo ---\n"
+#define PLACE "place "
 
 /* What an engine could not mount at its place is bound there. The place may be anywhere, so root
  * makes it; directories on the way that are missing belong to root, which is as on any Unix. */
@@ -32,7 +34,7 @@ static void bind_mounts(struct csb__strbuf *out, const struct csb__engine *engin
 /* Dialogs that a virgin home brings up: see the facts on Claude Code, "Interactive start without
  * dialogs". The file is Claude's own from then on. */
 static const char home_part[] =
-    "mkdir -p \"$HOME/.claude\"\n"
+    "[ -d \"$HOME/.claude\" ] || mkdir -p \"$HOME/.claude\"\n"
     "if ! [ -e \"$HOME/.claude.json\" ]; then\n"
     "    printf '%s\\n' '{\"hasCompletedOnboarding\": true, \"hasSeenAutoDefaultNudge\": true}'"
     " >\"$HOME/.claude.json\"\n"
@@ -46,18 +48,44 @@ static const char managed_part[] =
     " sudo tee /etc/claude-code/managed-settings.json >/dev/null\n"
     "fi\n";
 
-/* The shared settings, name by name: conversations and other state stay in the VM. */
-static const char settings_part[] =
-    "for name in settings.json CLAUDE.md .credentials.json hooks commands skills agents plugins;"
-    " do\n"
-    "    place=\"$HOME/.claude/$name\"\n"
-    "    if [ -L \"$place\" ] || ! [ -e \"$place\" ]; then\n"
-    "        if [ -e \"" CSB__SETTINGS_GUEST_PATH "/$name\" ]; then\n"
-    "            ln -sfn \"" CSB__SETTINGS_GUEST_PATH "/$name\" \"$place\"\n"
-    "        fi\n"
-    "    fi\n"
-    "done\n";
+/* Name by name: conversations and other state stay in the VM. */
+const char *const csb__setup_settings[] = {"settings.json", "CLAUDE.md", ".credentials.json",
+                                           "hooks",         "commands",  "skills",
+                                           "agents",        "plugins",   NULL};
 
+static const char settings_part[] = "do\n"
+                                    "    place=\"$HOME/.claude/$name\"\n"
+                                    "    if [ -L \"$place\" ] || ! [ -e \"$place\" ]; then\n"
+                                    "        if [ -e \"" CSB__SETTINGS_GUEST_PATH
+                                    "/$name\" ]; then\n"
+                                    "            ln -sfn \"" CSB__SETTINGS_GUEST_PATH
+                                    "/$name\" \"$place\"\n"
+                                    "        fi\n"
+                                    "    fi\n"
+                                    "done\n";
+
+/* A home that is a share of the host has everything, and is not ours to arrange. */
+static void arrange_home(struct csb__strbuf *out, const struct csb__spec *spec) {
+    csb__strbuf_puts(out, "case $HOME in\n");
+    for (size_t i = 0; i < spec->n_mounts; i++) {
+        csb__shell_quote(out, spec->mounts[i].guest_path);
+        csb__strbuf_puts(out, ") ;;\n");
+    }
+    csb__strbuf_puts(out, "*)\n");
+    csb__strbuf_puts(out, home_part);
+    if (spec->settings_dir) {
+        csb__strbuf_puts(out, "for name in");
+        for (int i = 0; csb__setup_settings[i]; i++) {
+            csb__strbuf_printf(out, " %s", csb__setup_settings[i]);
+        }
+        csb__strbuf_puts(out, "; ");
+        csb__strbuf_puts(out, settings_part);
+    }
+    csb__strbuf_puts(out, ";;\nesac\n");
+}
+
+/* Most of it finds nothing to do, and starts no process then: each takes 30 ms where guests are
+ * emulated. */
 void csb__setup_script(struct csb__strbuf *out, const struct csb__engine *engine,
                        const struct csb__spec *spec) {
     /* In braces, for the shell has to have read all of it before a command in it reads from the same
@@ -70,16 +98,12 @@ void csb__setup_script(struct csb__strbuf *out, const struct csb__engine *engine
                           "    fi\n"
                           "}\n");
     bind_mounts(out, engine, spec);
-    /* A home that is a share of the host has everything, and is not ours to arrange. */
-    csb__strbuf_puts(out, "if ! mountpoint -q \"$HOME\"; then\n");
-    csb__strbuf_puts(out, home_part);
-    if (spec->settings_dir) {
-        csb__strbuf_puts(out, settings_part);
-    }
-    csb__strbuf_puts(out, "fi\n");
+    arrange_home(out, spec);
     csb__strbuf_puts(out, managed_part);
     csb__wiring_script(out);
-    csb__strbuf_puts(out, "printf '%s\\n' '--- mountinfo ---'\ncat /proc/self/mountinfo\n"
+    csb__strbuf_puts(out, "printf '" PLACE "'\n");
+    csb__strbuf_puts(out, csb__socket_place_script);
+    csb__strbuf_puts(out, "printf '\\n%s\\n' '--- mountinfo ---'\nexec cat /proc/self/mountinfo\n"
                           "} </dev/null\n");
 }
 
@@ -104,9 +128,28 @@ static int wait_for_ssh(struct csb__env *env, const struct csb__door *door, csb_
     }
 }
 
+/* The line before the mounts, if it is what we expect. */
+static int take_place(const char *text, const char *mark, char **ret, csb_error **err) {
+    const char *at = strstr(text, PLACE);
+    CSB__AUTOFREE char *place = NULL;
+
+    if (!ret || !at || at > mark) {
+        return 0;
+    }
+    at += strlen(PLACE);
+    place = strndup(at, strcspn(at, "\n"));
+    if (!place) {
+        return csb__fail_nomem(err);
+    }
+    if (csb__socket_is_place(place)) {
+        *ret = CSB__STEAL(place);
+    }
+    return 0;
+}
+
 static int set_up(struct csb__env *env, const struct csb__engine *engine,
                   const struct csb__spec *spec, const struct csb__door *door, bool fresh,
-                  csb_error **err) {
+                  char **place, csb_error **err) {
     CSB__AUTOSTRBUF script = CSB__STRBUF_INIT;
     CSB__AUTORESULT result = {0};
     const char *mark;
@@ -136,7 +179,8 @@ static int set_up(struct csb__env *env, const struct csb__engine *engine,
                              result.errout.len);
         return CSB_EPROTOCOL;
     }
-    return csb__mounts_check(mark + strlen(MARK), engine, spec, err);
+    rc = csb__mounts_check(mark + strlen(MARK), engine, spec, err);
+    return rc == 0 ? take_place(csb__strbuf_text(&result.out), mark, place, err) : rc;
 }
 
 /* A guest that shuts down has let go of its mounts before its sshd. One that is gone has ended what
@@ -151,9 +195,9 @@ static bool is_going_down(struct csb__env *env, const struct csb__door *door) {
 
 int csb__guest_setup(struct csb__env *env, const struct csb__engine *engine,
                      const struct csb__spec *spec, const struct csb__door *door, bool fresh,
-                     csb_error **err) {
+                     char **place, csb_error **err) {
     CSB__AUTOERROR csb_error *e = NULL;
-    int rc = set_up(env, engine, spec, door, fresh, &e);
+    int rc = set_up(env, engine, spec, door, fresh, place, &e);
 
     if (rc == CSB_EPROTOCOL && !fresh && is_going_down(env, door)) {
         csb__fail(err, CSB_ESTATE, "the VM is shutting down or rebooting");

@@ -5,12 +5,18 @@
 
 #include "engine/engine.h"
 
-/* fresh: it was started just now, rather than found running. Waits until ssh answers, prepares the home directory (idempotent), checks the mounts.
+/* Waits until ssh answers, prepares the home directory (idempotent), checks the mounts.
+ * fresh: it was started just now, rather than found running.
+ * place: where sockets of the host can be had in it, for csb__socket_carry(), to be freed; stays as it
+ * is where there is none. May be NULL.
  * EPROTOCOL when they are not what was asked: the caller must stop the machine then. ESTATE for one
  * that is on its way down, which has let go of them. */
 int csb__guest_setup(struct csb__env *env, const struct csb__engine *engine,
                      const struct csb__spec *spec, const struct csb__door *door, bool fresh,
-                     csb_error **err);
+                     char **place, csb_error **err);
+
+/* The names in a settings directory that are shared, up to NULL. */
+extern const char *const csb__setup_settings[];
 
 /* The script that does it, for a POSIX shell; its last words are the guest's mountinfo. */
 void csb__setup_script(struct csb__strbuf *out, const struct csb__engine *engine,

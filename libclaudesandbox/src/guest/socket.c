@@ -8,12 +8,15 @@
 
 #define UID_DIGITS_MAX 10
 
-/* Another user of the guest may have made the directory first, or a link in its place. */
-static const char place_script[] =
-    "d=" CSB__SOCKET_DIR "$(id -u); umask 077; mkdir \"$d\" 2>/dev/null; "
-    "[ ! -L \"$d\" ] && [ -d \"$d\" ] && [ -O \"$d\" ] && chmod 700 \"$d\" && echo \"$d\"";
+/* The user's number from /proc, since id(1) is a process. Another user of the guest may have made the
+ * directory first, or a link in its place. */
+const char csb__socket_place_script[] =
+    "u=; while [ -z \"$u\" ] && read -r k v _; do [ \"$k\" != Uid: ] || u=$v; done "
+    "</proc/self/status; d=" CSB__SOCKET_DIR "$u; "
+    "[ -d \"$d\" ] || mkdir -m 700 \"$d\" 2>/dev/null; "
+    "[ \"$u\" ] && [ ! -L \"$d\" ] && [ -d \"$d\" ] && [ -O \"$d\" ] && echo \"$d\"\n";
 
-static bool is_place(const char *text) {
+bool csb__socket_is_place(const char *text) {
     size_t prefix = strlen(CSB__SOCKET_DIR);
     size_t digits;
 
@@ -25,27 +28,24 @@ static bool is_place(const char *text) {
 }
 
 /* What the guest says becomes part of an argument: only what we expect is taken. */
-static int find_place(struct csb__env *env, const struct csb__door *door, const char *name,
-                      char **ret, csb_error **err) {
+static int find_place(struct csb__env *env, const struct csb__door *door, char **ret,
+                      csb_error **err) {
     CSB__AUTORESULT result = {0};
     const char *place;
-    int rc = csb__ssh_run(env, door, place_script, NULL, &result, err);
+    int rc = csb__ssh_run(env, door, csb__socket_place_script, NULL, &result, err);
 
     if (rc != 0) {
         return rc;
     }
     place = csb__strbuf_last_line(&result.out);
-    if (result.status != 0 || !is_place(place)) {
+    if (result.status != 0 || !csb__socket_is_place(place)) {
         csb__fail(err, CSB_EPROTOCOL, "the VM has no place for a socket");
         csb__error_set_child(err, result.status, csb__strbuf_text(&result.errout),
                              result.errout.len);
         return CSB_EPROTOCOL;
     }
-    if (asprintf(ret, "%s/%s.sock", place, name) < 0) {
-        *ret = NULL;
-        return csb__fail_nomem(err);
-    }
-    return 0;
+    *ret = strdup(place);
+    return *ret ? 0 : csb__fail_nomem(err);
 }
 
 /* ssh(1) takes a colon for the end of a field unless a backslash stands before it, and expands
@@ -92,13 +92,18 @@ static int forward(struct csb__env *env, const struct csb__door *door, const cha
 }
 
 int csb__socket_carry(struct csb__env *env, const struct csb__door *door, const char *host_path,
-                      const char *name, char **guest_path, csb_error **err) {
+                      const char *place, const char *name, char **guest_path, csb_error **err) {
     CSB__AUTOSTRBUF spec = CSB__STRBUF_INIT;
+    CSB__AUTOFREE char *found = NULL;
     CSB__AUTOFREE char *path = NULL;
-    int rc = find_place(env, door, name, &path, err);
+    int rc = place ? 0 : find_place(env, door, &found, err);
 
     if (rc != 0) {
         return rc;
+    }
+    if (asprintf(&path, "%s/%s.sock", place ? place : found, name) < 0) {
+        path = NULL;
+        return csb__fail_nomem(err);
     }
     csb__socket_spec(&spec, path, host_path);
     if (spec.failed) {

@@ -73,8 +73,8 @@ char *csb__wiring_settings(void) {
     return root ? csb__json_text(root, JSON_INDENT(1)) : NULL;
 }
 
-static void place(struct csb__strbuf *out, const char *path, const char *mode, const char *text) {
-    csb__strbuf_printf(out, "place %s %s ", path, mode);
+static void set_variable(struct csb__strbuf *out, const char *name, const char *text) {
+    csb__strbuf_printf(out, "%s=", name);
     csb__shell_quote(out, text);
     csb__strbuf_puts(out, "\n");
 }
@@ -86,15 +86,18 @@ void csb__wiring_script(struct csb__strbuf *out) {
         out->failed = true;
         return;
     }
+    set_variable(out, "hook", hook_script);
+    set_variable(out, "settings", settings);
     /* Only where it differs, and in one step: a hook may be running. $(...) drops newlines at the
-     * end, so both sides go through it. */
-    csb__strbuf_puts(out,
-                     "place() {\n"
-                     "    [ \"$(cat \"$1\" 2>/dev/null)\" = \"$(printf '%s' \"$3\")\" ] && return\n"
-                     "    sudo mkdir -p \"${1%/*}\" &&\n"
-                     "        printf '%s\\n' \"$3\" | sudo tee \"$1.new\" >/dev/null &&\n"
-                     "        sudo chmod \"$2\" \"$1.new\" && sudo mv -f \"$1.new\" \"$1\"\n"
-                     "}\n");
-    place(out, HOOK_PATH, "755", hook_script);
-    place(out, SETTINGS_PATH, "644", settings);
+     * end. Both in one look, for that is a process. */
+    csb__strbuf_puts(out, "place() {\n"
+                          "    sudo mkdir -p \"${1%/*}\" &&\n"
+                          "        printf '%s\\n' \"$3\" | sudo tee \"$1.new\" >/dev/null &&\n"
+                          "        sudo chmod \"$2\" \"$1.new\" && sudo mv -f \"$1.new\" \"$1\"\n"
+                          "}\n"
+                          "if [ \"$(cat " HOOK_PATH " " SETTINGS_PATH " 2>/dev/null)\" != \"$hook\n"
+                          "$settings\" ]; then\n"
+                          "place " HOOK_PATH " 755 \"$hook\"\n"
+                          "place " SETTINGS_PATH " 644 \"$settings\"\n"
+                          "fi\n");
 }
