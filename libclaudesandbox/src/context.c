@@ -2,6 +2,7 @@
 #include "context.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -74,6 +75,12 @@ static int copy_string(char **dst, const char *src, csb_error **err) {
     return 0;
 }
 
+static bool is_set_to(const char *name, const char *value) {
+    const char *set = getenv(name);
+
+    return set && strcmp(set, value) == 0;
+}
+
 static int fill(csb_ctx *ctx, const csb_ctx_options *o, csb_error **err) {
     struct csb__env *env = &ctx->env;
     const char *engine = first_of(o->engine, getenv("CLAUDE_SANDBOX_ENGINE"));
@@ -102,6 +109,8 @@ static int fill(csb_ctx *ctx, const csb_ctx_options *o, csb_error **err) {
         ctx->template_path = csb__path_join(env->guest_dir, "tools-vm.yaml");
         rc = ctx->template_path ? 0 : csb__fail_nomem(err);
     }
+    env->always_boot = is_set_to("CLAUDE_SANDBOX_WARM", "0");
+    env->plain_shares = is_set_to("CLAUDE_SANDBOX_SHARES", "9p");
     env->timeout_ms = o->timeout_ms;
     env->log = o->log;
     env->log_userdata = o->log_userdata;

@@ -148,7 +148,7 @@ START_TEST(commas_in_paths_begin_no_option) {
 END_TEST
 
 START_TEST(shares_are_plugged_into_their_slots) {
-    json_t *d = csb__qemu_share_device(7);
+    json_t *d = csb__qemu_share_device(7, false);
 
     ck_assert_str_eq(json_string_value(json_object_get(d, "driver")), "virtio-9p-pci");
     ck_assert_str_eq(json_string_value(json_object_get(d, "fsdev")), "share7");
@@ -180,7 +180,7 @@ START_TEST(mount_lines_are_four_words) {
         char path[128];
         int end = 0;
 
-        csb__qemu_mount_line(&out, &m, i);
+        csb__qemu_mount_line(&out, &m, i, false);
         ck_assert_int_eq(sscanf(csb__strbuf_text(&out), "%15s %7s %127s %127s%n", tag, type,
                                 options, path, &end),
                          4);

@@ -51,9 +51,9 @@ START_TEST(everything_qemu_is_told_of_is_there) {
     for (int k = 0; csb__fw_cfg_names[k]; k++) {
         check(&i, csb__fw_cfg_names[k], NULL);
     }
-    csb__qemu_mount_line(&mounts, &spec.mounts[0], 0);
+    csb__qemu_mount_line(&mounts, &spec.mounts[0], 0, false);
     csb__strbuf_puts(&mounts, "\n");
-    csb__qemu_mount_line(&mounts, &spec.mounts[1], 1);
+    csb__qemu_mount_line(&mounts, &spec.mounts[1], 1, false);
     csb__strbuf_puts(&mounts, "\n");
     csb__guest_user(user, sizeof(user));
     snprintf(account, sizeof(account), "%s:%u:%u", user, geteuid(), getegid());

@@ -100,21 +100,35 @@ static void add_channels(struct csb__strv *argv, const struct csb__qemu_args *a)
     add_words(argv, "-device", "isa-serial,chardev=console");
 }
 
-static void add_shares(struct csb__strv *argv, const struct csb__spec *spec) {
+static void add_9p(struct csb__strv *argv, const struct csb__mount *m, size_t index) {
+    CSB__AUTOSTRBUF value = CSB__STRBUF_INIT;
+
+    /* multidevs: a project may span file systems of the host. */
+    csb__strbuf_printf(&value,
+                       "local,id=share%zu,security_model=none,multidevs=remap,path=", index);
+    add_escaped(&value, m->host_path);
+    csb__strbuf_puts(&value, m->writable ? "" : ",readonly=on");
+    add_words(argv, "-fsdev", csb__strbuf_text(&value));
+    argv->failed |= value.failed;
+}
+
+static void add_shares(struct csb__strv *argv, const struct csb__qemu_args *a,
+                       const struct csb__spec *spec) {
     for (int i = 0; i < ROOT_PORTS; i++) {
         csb__strv_add(argv, "-device");
         csb__strv_addf(argv, "pcie-root-port,id=port%d,chassis=%d", i, i + 1);
     }
     for (size_t i = 0; i < spec->n_mounts; i++) {
-        CSB__AUTOSTRBUF value = CSB__STRBUF_INIT;
+        if (a->virtiofs && a->virtiofs[i]) {
+            char prefix[64];
+            char socket[32];
 
-        /* multidevs: a project may span file systems of the host. */
-        csb__strbuf_printf(&value,
-                           "local,id=share%zu,security_model=none,multidevs=remap,path=", i);
-        add_escaped(&value, spec->mounts[i].host_path);
-        csb__strbuf_puts(&value, spec->mounts[i].writable ? "" : ",readonly=on");
-        add_words(argv, "-fsdev", csb__strbuf_text(&value));
-        argv->failed |= value.failed;
+            snprintf(prefix, sizeof(prefix), "socket,id=share%zu,path=", i);
+            snprintf(socket, sizeof(socket), "share%zu", i);
+            add_path(argv, "-chardev", prefix, a->run_dir, socket);
+        } else {
+            add_9p(argv, &spec->mounts[i], i);
+        }
     }
 }
 
@@ -128,7 +142,7 @@ void csb__qemu_argv(struct csb__strv *argv, const struct csb__qemu_args *a,
     add_machine(argv, a);
     add_boot(argv, a);
     add_channels(argv, a);
-    add_shares(argv, spec);
+    add_shares(argv, a, spec);
     csb__strv_add(argv, "-pidfile");
     csb__strv_addf(argv, "%s/pid", a->dir);
     /* Paused, until the shares are plugged in. */
@@ -146,22 +160,26 @@ void csb__qemu_mac(const char *name, char out[18]) {
     snprintf(out, 18, "52:54:00:%.2s:%.2s:%.2s", h, h + 2, h + 4);
 }
 
-json_t *csb__qemu_share_device(size_t index) {
+json_t *csb__qemu_share_device(size_t index, bool virtiofs) {
     char share[32];
     char port[32];
 
     snprintf(share, sizeof(share), "share%zu", index);
     snprintf(port, sizeof(port), "port%zu", index);
+    if (virtiofs) {
+        return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i}", "driver", "vhost-user-fs-pci", "id",
+                         share, "chardev", share, "tag", share, "bus", port, "queue-size", 1024);
+    }
     return json_pack("{s:s, s:s, s:s, s:s, s:s}", "driver", "virtio-9p-pci", "id", share, "fsdev",
                      share, "mount_tag", share, "bus", port);
 }
 
-void csb__qemu_mount_line(struct csb__strbuf *out, const struct csb__mount *m, size_t index) {
+void csb__qemu_mount_line(struct csb__strbuf *out, const struct csb__mount *m, size_t index,
+                          bool virtiofs) {
     /* mmap: coherent both ways, unlike loose and fscache, and programs may map files (git does). */
-    csb__strbuf_printf(out,
-                       "share%zu 9p %s,trans=virtio,version=9p2000.L,msize=512000,"
-                       "cache=mmap,nosuid,nodev ",
-                       index, m->writable ? "rw" : "ro");
+    csb__strbuf_printf(out, "share%zu %s %s%s,nosuid,nodev ", index, virtiofs ? "virtiofs" : "9p",
+                       m->writable ? "rw" : "ro",
+                       virtiofs ? "" : ",trans=virtio,version=9p2000.L,msize=512000,cache=mmap");
     csb__qemu_encode(out, m->guest_path);
 }
 

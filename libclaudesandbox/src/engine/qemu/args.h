@@ -25,6 +25,7 @@ struct csb__qemu_args {
     int ram_fd;    /* holds its memory; inherited */
     bool incoming; /* it waits for the state of a machine that ran */
     const char *mac;
+    const bool *virtiofs; /* for each mount, whether it is shared that way; else by 9p */
 };
 
 /* The address of a machine's network device, made of its name. */
@@ -34,10 +35,11 @@ void csb__qemu_argv(struct csb__strv *argv, const struct csb__qemu_args *a,
                     const struct csb__spec *spec);
 
 /* The arguments of QMP's device_add that plugs the index-th mount in. NULL without memory. */
-json_t *csb__qemu_share_device(size_t index);
+json_t *csb__qemu_share_device(size_t index, bool virtiofs);
 /* Text as one word of ASCII, percent-encoded where need be. */
 void csb__qemu_encode(struct csb__strbuf *out, const char *text);
 /* The index-th mount for the guest: "TAG TYPE OPTIONS PATH", the path encoded. */
-void csb__qemu_mount_line(struct csb__strbuf *out, const struct csb__mount *m, size_t index);
+void csb__qemu_mount_line(struct csb__strbuf *out, const struct csb__mount *m, size_t index,
+                          bool virtiofs);
 
 #endif

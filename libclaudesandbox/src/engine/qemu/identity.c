@@ -11,6 +11,7 @@
 #include "core/posix.h"
 #include "engine/qemu/args.h"
 #include "engine/qemu/keys.h"
+#include "engine/qemu/virtiofs.h"
 
 void csb__guest_user(char *out, size_t size) {
     static const char lower[] = "abcdefghijklmnopqrstuvwxyz_";
@@ -88,7 +89,7 @@ int csb__identity_write(const struct csb__instance *i, const struct csb__spec *s
     snprintf(account, sizeof(account), "%s:%u:%u", user, geteuid(), getegid());
     host_timezone(zone, sizeof(zone));
     for (size_t m = 0; m < spec->n_mounts; m++) {
-        csb__qemu_mount_line(&mounts, &spec->mounts[m], m);
+        csb__qemu_mount_line(&mounts, &spec->mounts[m], m, csb__virtiofs_takes(i, spec, m));
         csb__strbuf_puts(&mounts, "\n");
     }
     if (mounts.failed) {

@@ -100,7 +100,8 @@ static int load_run(struct csb__instance *i, csb_error **err) {
     int rc = read_json(i, "run.json", &json, NULL);
 
     i->boot = strdup(rc == 0 ? csb__json_string(json, "boot", "") : "");
-    if (!i->boot) {
+    i->lent = strdup(rc == 0 ? csb__json_string(json, "lent", "") : "");
+    if (!i->boot || !i->lent) {
         return csb__fail_nomem(err);
     }
     if (rc == 0) {
@@ -148,9 +149,10 @@ int csb__instance_save_config(const struct csb__instance *i, csb_error **err) {
 
 int csb__instance_save_run(const struct csb__instance *i, csb_error **err) {
     return save(i, "run.json",
-                json_pack("{s:i, s:I, s:I, s:s, s:i, s:b}", "schema", 1, "pid", (json_int_t)i->pid,
-                          "start_time", (json_int_t)i->start_time, "boot", i->boot, "ssh_port",
-                          i->ssh_port, "ready", i->ready),
+                json_pack("{s:i, s:I, s:I, s:s, s:i, s:b, s:s}", "schema", 1, "pid",
+                          (json_int_t)i->pid, "start_time", (json_int_t)i->start_time, "boot",
+                          i->boot, "ssh_port", i->ssh_port, "ready", i->ready, "lent",
+                          i->lent ? i->lent : ""),
                 err);
 }
 
@@ -161,5 +163,6 @@ void csb__instance_finish(struct csb__instance *i) {
     free(i->image);
     free(i->warm);
     free(i->boot);
+    free(i->lent);
     *i = (struct csb__instance){0};
 }

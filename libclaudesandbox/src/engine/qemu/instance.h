@@ -25,7 +25,9 @@ struct csb__instance {
     uint64_t start_time;
     char *boot;
     int ssh_port;
-    bool ready; /* the guest has said so */
+    char *lent;    /* the directory that its guest had by virtiofs, until that was settled; "" */
+    bool ready;    /* the guest has said so */
+    bool virtiofs; /* how its project is shared; settled at each start, and not written down */
 };
 
 /* Paths only; nothing need exist. */

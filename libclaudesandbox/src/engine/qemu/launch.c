@@ -14,6 +14,7 @@
 #include "engine/qemu/keys.h"
 #include "engine/qemu/kvm_probe.h"
 #include "engine/qemu/process.h"
+#include "engine/qemu/virtiofs.h"
 
 #define QMP_UP_MS 15000
 
@@ -23,6 +24,7 @@ int csb__launch_argv(struct csb__env *env, const struct csb__instance *i,
                      const struct csb__spec *spec, const struct csb__image *image,
                      const struct csb__launch *how, struct csb__strv *argv, csb_error **err) {
     char mac[18];
+    bool virtiofs[CSB__MOUNTS_MAX] = {false};
     struct csb__qemu_args args = {.program = csb__qemu_program,
                                   .name = i->name,
                                   .dir = i->dir,
@@ -34,9 +36,13 @@ int csb__launch_argv(struct csb__env *env, const struct csb__instance *i,
                                   .memory = i->memory,
                                   .ram_fd = how->ram_fd,
                                   .incoming = how->incoming,
-                                  .mac = mac};
+                                  .mac = mac,
+                                  .virtiofs = virtiofs};
     const char *why;
 
+    for (size_t m = 0; m < spec->n_mounts; m++) {
+        virtiofs[m] = csb__virtiofs_takes(i, spec, m);
+    }
     csb__qemu_mac(i->name, mac);
     args.kvm = csb__kvm_usable(env, &why);
     csb__log(env, CSB_LOG_DEBUG, "%s: %s", args.kvm ? "kvm" : "tcg", why);
@@ -44,8 +50,9 @@ int csb__launch_argv(struct csb__env *env, const struct csb__instance *i,
     return argv->failed ? csb__fail_nomem(err) : 0;
 }
 
-int csb__launch(struct csb__env *env, struct csb__instance *i, const struct csb__spec *spec,
-                const struct csb__image *image, const struct csb__launch *how, csb_error **err) {
+static int start_qemu(struct csb__env *env, struct csb__instance *i, const struct csb__spec *spec,
+                      const struct csb__image *image, const struct csb__launch *how,
+                      csb_error **err) {
     CSB__AUTOSTRV argv = CSB__STRV_INIT;
     CSB__AUTOFREE char *log = csb__instance_path(i, "qemu.log");
     CSB__AUTOCLOSE int log_fd = -1;
@@ -76,6 +83,38 @@ int csb__launch(struct csb__env *env, struct csb__instance *i, const struct csb_
         return csb__fail(err, CSB_EENGINE, "QEMU ended at once");
     }
     return csb__instance_save_run(i, err);
+}
+
+/* Written down together with the process. */
+static int lend(struct csb__instance *i, const char *dir, csb_error **err) {
+    free(i->lent);
+    i->lent = strdup(dir);
+    return i->lent ? 0 : csb__fail_nomem(err);
+}
+
+/* QEMU connects to the sockets as it starts, so who serves them is sure to be ended by its end. */
+int csb__launch(struct csb__env *env, struct csb__instance *i, const struct csb__spec *spec,
+                const struct csb__image *image, const struct csb__launch *how, csb_error **err) {
+    int fds[CSB__MOUNTS_MAX];
+    int rc;
+
+    for (size_t m = 0; m < CSB__MOUNTS_MAX; m++) {
+        fds[m] = -1;
+    }
+    rc = csb__virtiofs_listen(i, spec, fds, err);
+    for (size_t m = 0; rc == 0 && m < spec->n_mounts; m++) {
+        rc = fds[m] >= 0 ? lend(i, spec->mounts[m].host_path, err) : 0;
+    }
+    if (rc == 0) {
+        rc = start_qemu(env, i, spec, image, how, err);
+    }
+    if (rc == 0) {
+        rc = csb__virtiofs_serve(spec, fds, err);
+    }
+    for (size_t m = 0; m < spec->n_mounts; m++) {
+        csb__fd_close(&fds[m]);
+    }
+    return rc;
 }
 
 /* QEMU makes its sockets in its own time. */
@@ -133,7 +172,8 @@ int csb__launch_prepare(struct csb__qmp *q, struct csb__instance *i, const struc
     int rc = 0;
 
     for (size_t m = 0; rc == 0 && m < spec->n_mounts; m++) {
-        rc = csb__qmp_execute(q, "device_add", csb__qemu_share_device(m), NULL, err);
+        rc = csb__qmp_execute(
+            q, "device_add", csb__qemu_share_device(m, csb__virtiofs_takes(i, spec, m)), NULL, err);
         if (rc != 0) {
             csb__error_prepend(err, "sharing %s", spec->mounts[m].host_path);
         }

@@ -13,6 +13,7 @@
 #include "engine/qemu/launch.h"
 #include "engine/qemu/process.h"
 #include "engine/qemu/ram.h"
+#include "engine/qemu/virtiofs.h"
 #include "engine/qemu/wake.h"
 #include "engine/qemu/warm.h"
 
@@ -126,6 +127,8 @@ int csb__machine_start(struct csb__env *env, struct csb__instance *i, const stru
     int rc;
 
     forget_last_run(i);
+    csb__virtiofs_settle(env, i); /* of a run that nobody has stopped */
+    i->virtiofs = csb__virtiofs_usable(env);
     rc = csb__image_load(i->image, &image, err);
     if (rc == 0) {
         rc = csb__mkdirs(i->run_dir, err);
@@ -177,11 +180,11 @@ static int shut_down(struct csb__env *env, const struct csb__instance *i, csb_er
     return rc == 0 ? 0 : csb__env_check(env, "stopping the VM", err);
 }
 
-int csb__machine_stop(struct csb__env *env, const struct csb__instance *i, bool force,
-                      csb_error **err) {
+int csb__machine_stop(struct csb__env *env, struct csb__instance *i, bool force, csb_error **err) {
     int rc;
 
     if (!csb__qemu_alive(i)) {
+        csb__virtiofs_settle(env, i);
         return 0;
     }
     rc = force ? 0 : shut_down(env, i, err);
@@ -190,6 +193,7 @@ int csb__machine_stop(struct csb__env *env, const struct csb__instance *i, bool 
     }
     if (rc == 0) {
         remove_sockets(i);
+        csb__virtiofs_settle(env, i);
     }
     return rc;
 }

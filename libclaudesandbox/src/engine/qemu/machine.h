@@ -13,8 +13,7 @@ int csb__machine_start(struct csb__env *env, struct csb__instance *i, const stru
  * the guest's writes). */
 int csb__machine_resume(struct csb__env *env, const struct csb__instance *i, csb_error **err);
 /* Asks the guest, then QEMU, then the kernel. */
-int csb__machine_stop(struct csb__env *env, const struct csb__instance *i, bool force,
-                      csb_error **err);
+int csb__machine_stop(struct csb__env *env, struct csb__instance *i, bool force, csb_error **err);
 /* The end of what the guest wrote to its console, and of what QEMU said. */
 void csb__machine_console(struct csb__env *env, const struct csb__instance *i,
                           struct csb__strbuf *out);

@@ -17,6 +17,7 @@
 #include "engine/qemu/instance.h"
 #include "engine/qemu/keys.h"
 #include "engine/qemu/process.h"
+#include "engine/qemu/virtiofs.h"
 #include "engine/qemu/warm.h"
 
 #define GIB (UINT64_C(1) << 30)
@@ -78,6 +79,7 @@ int csb__qemu_remove(struct csb__env *env, const char *name, const char *home_di
     if (rc != 0) {
         return rc;
     }
+    csb__virtiofs_settle(env, &i);
     rc = csb__remove_tree(i.run_dir, err);
     return rc == 0 ? csb__remove_tree(i.dir, err) : rc;
 }
@@ -115,7 +117,7 @@ static int choose_warm(struct csb__env *env, struct csb__instance *i,
     CSB__AUTOERROR csb_error *e = NULL;
     int rc;
 
-    if (!source->warm_up || i->disk < CSB__WARM_DISK) {
+    if (!source->warm_up || env->always_boot || i->disk < CSB__WARM_DISK) {
         return 0;
     }
     rc = csb__warm_ensure(env, i, image, source, warm, &e);

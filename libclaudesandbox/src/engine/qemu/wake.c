@@ -16,6 +16,7 @@
 #include "engine/qemu/launch.h"
 #include "engine/qemu/process.h"
 #include "engine/qemu/ram.h"
+#include "engine/qemu/virtiofs.h"
 #include "engine/qemu/warm.h"
 
 /* The state of the devices is half a megabyte: memory is not part of it. */
@@ -156,12 +157,13 @@ static int add_values(const struct csb__instance *i, struct csb__strv *lines, cs
     return dir ? 0 : csb__fail_nomem(err);
 }
 
-static void add_mounts(const struct csb__spec *spec, struct csb__strv *lines) {
+static void add_mounts(const struct csb__instance *i, const struct csb__spec *spec,
+                       struct csb__strv *lines) {
     for (size_t m = 0; m < spec->n_mounts; m++) {
         CSB__AUTOSTRBUF line = CSB__STRBUF_INIT;
 
         csb__strbuf_puts(&line, "mount ");
-        csb__qemu_mount_line(&line, &spec->mounts[m], m);
+        csb__qemu_mount_line(&line, &spec->mounts[m], m, csb__virtiofs_takes(i, spec, m));
         csb__strv_add(lines, csb__strbuf_text(&line));
         lines->failed |= line.failed;
     }
@@ -187,7 +189,7 @@ static int adopt(struct csb__env *env, const struct csb__instance *i, const stru
     if (i->disk > CSB__WARM_DISK) {
         csb__strv_add(&lines, "grow");
     }
-    add_mounts(spec, &lines);
+    add_mounts(i, spec, &lines);
     return lines.failed ? csb__fail_nomem(err) : csb__control_tell(env, i, &lines, NULL, err);
 }
 
@@ -201,8 +203,8 @@ static int resize_disk(struct csb__qmp *q, const struct csb__instance *i, csb_er
                             NULL, err);
 }
 
-static int let_run(struct csb__qmp *q, struct csb__instance *i,
-                   const struct csb__spec *spec, csb_error **err) {
+static int let_run(struct csb__qmp *q, struct csb__instance *i, const struct csb__spec *spec,
+                   csb_error **err) {
     int rc = csb__launch_prepare(q, i, spec, err);
 
     /* From here on its disk is not what it was when its memory was kept. */

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/qemu/virtiofs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "core/path.h"
+#include "core/posix.h"
+#include "core/process.h"
+
+/* QEMU's own, of up to QEMU 7.2 (Debian 12): the later one, written in Rust, has other options. */
+#define DAEMON "/usr/lib/qemu/virtiofsd"
+#define RECLAIM_MS 60000
+
+/* unshare(1) of util-linux 2.38: the user keeps its number, all others are subordinate ids. */
+#define IN_NAMESPACE                                                                               \
+    "unshare", "--user", "--map-auto", "--map-current-user", "--setuid", "0", "--setgid", "0", "--"
+
+/* ---- can it be had ---------------------------------------------------------------------------- */
+
+static bool probe(struct csb__env *env) {
+    const char *const argv[] = {IN_NAMESPACE, DAEMON, "--version", NULL};
+    struct csb__run run = CSB__RUN_INIT;
+    CSB__AUTORESULT result = {0};
+
+    if (access(DAEMON, X_OK) != 0) {
+        return false;
+    }
+    run.argv = argv;
+    run.timeout_ms = 5000;
+    return csb__run(env, &run, &result, NULL) == 0 && result.status == 0;
+}
+
+bool csb__virtiofs_usable(struct csb__env *env) {
+    CSB__AUTOFREE char *path = csb__path_join(env->state_dir, "virtiofs");
+    CSB__AUTOSTRBUF known = CSB__STRBUF_INIT;
+    char boot[64];
+    char text[80];
+    int n;
+
+    if (env->plain_shares) {
+        return false;
+    }
+    csb__boot_id(boot, sizeof(boot));
+    n = snprintf(text, sizeof(text), "%s works\n", boot);
+    if (path && *boot && csb__read_file(path, 256, &known) == 0 &&
+        strcmp(csb__strbuf_text(&known), text) == 0) {
+        return true;
+    }
+    if (!probe(env)) {
+        return false;
+    }
+    if (path) {
+        (void)csb__write_file(path, text, (size_t)n, 0600, NULL);
+    }
+    return true;
+}
+
+bool csb__virtiofs_takes(const struct csb__instance *i, const struct csb__spec *spec,
+                         size_t index) {
+    const struct csb__mount *m = &spec->mounts[index];
+
+    return i->virtiofs && m->writable && spec->project_dir &&
+           strcmp(m->host_path, spec->project_dir) == 0;
+}
+
+/* ---- the sockets and who listens there -------------------------------------------------------- */
+
+static int listen_at(const char *path, csb_error **err) {
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    int fd;
+
+    if (!csb__unix_path_fits(path)) {
+        return csb__fail(err, CSB_EINVAL, "%s is too long for a socket", path);
+    }
+    memcpy(addr.sun_path, path, strlen(path) + 1);
+    unlink(path);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    fd = fd >= 0 ? csb__fd_move_up(fd) : -1;
+    if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0 || listen(fd, 1) != 0) {
+        int saved = errno;
+
+        csb__fd_close(&fd);
+        return csb__fail_errno(err, saved, "can't listen at %s", path);
+    }
+    return fd;
+}
+
+int csb__virtiofs_listen(const struct csb__instance *i, const struct csb__spec *spec, int *fds,
+                         csb_error **err) {
+    for (size_t m = 0; m < spec->n_mounts; m++) {
+        CSB__AUTOFREE char *path = NULL;
+        char name[32];
+
+        fds[m] = -1;
+        if (!csb__virtiofs_takes(i, spec, m)) {
+            continue;
+        }
+        snprintf(name, sizeof(name), "share%zu", m);
+        path = csb__instance_socket(i, name);
+        fds[m] = path ? listen_at(path, err) : csb__fail_nomem(err);
+        if (fds[m] < 0) {
+            return fds[m];
+        }
+    }
+    return 0;
+}
+
+/* Its log would be the guest's to fill. The directory is given by descriptor: no path is parsed, and
+ * it stays the one that was looked at. */
+static int serve(const struct csb__mount *m, int fd, csb_error **err) {
+    CSB__AUTOCLOSE int dir = csb__open(m->host_path, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+    CSB__AUTOCLOSE int log = csb__open("/dev/null", O_WRONLY, 0);
+    char fd_option[32];
+    char options[160];
+    const char *const argv[] = {IN_NAMESPACE,           DAEMON, fd_option, "-o", options,
+                                "--thread-pool-size=0", NULL};
+    const int keep[] = {fd, dir};
+    struct csb__detached detached = {.argv = argv, .log_fd = log, .keep_fds = keep, .n_keep = 2};
+    pid_t pid;
+
+    if (dir < 0 || log < 0) {
+        return csb__fail_errno(err, errno, "can't share %s", m->host_path);
+    }
+    snprintf(fd_option, sizeof(fd_option), "--fd=%d", fd);
+    snprintf(options, sizeof(options),
+             "source=/proc/self/fd/%d/.,sandbox=chroot,cache=auto,no_posix_lock,log_level=err",
+             dir);
+    return csb__spawn_detached(&detached, &pid, err);
+}
+
+int csb__virtiofs_serve(const struct csb__spec *spec, const int *fds, csb_error **err) {
+    int rc = 0;
+
+    for (size_t m = 0; rc == 0 && m < spec->n_mounts; m++) {
+        rc = fds[m] >= 0 ? serve(&spec->mounts[m], fds[m], err) : 0;
+    }
+    return rc;
+}
+
+/* ---- afterwards ------------------------------------------------------------------------------- */
+
+static void reclaim(struct csb__env *env, const char *dir) {
+    char owner[32];
+    char both[32];
+    const char *const argv[] = {IN_NAMESPACE, "find", dir,  "-xdev", "!",  "-uid", owner, "-exec",
+                                "chown",      "-h",   "--", both,    "{}", "+",    NULL};
+    struct csb__run run = CSB__RUN_INIT;
+    CSB__AUTORESULT result = {0};
+
+    snprintf(owner, sizeof(owner), "%u", geteuid());
+    snprintf(both, sizeof(both), "%u:%u", geteuid(), getegid());
+    run.argv = argv;
+    run.timeout_ms = RECLAIM_MS;
+    if (csb__run(env, &run, &result, NULL) != 0 || result.status != 0) {
+        csb__log(env, CSB_LOG_INFO, "%s: some files may still belong to the VM's root", dir);
+    }
+}
+
+void csb__virtiofs_settle(struct csb__env *env, struct csb__instance *i) {
+    if (i->lent && *i->lent) {
+        reclaim(env, i->lent);
+        *i->lent = '\0';
+        (void)csb__instance_save_run(i, NULL);
+    }
+}
