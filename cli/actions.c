@@ -41,9 +41,12 @@ static int done(int rc, csb_error *err, const char *what, const csb_vm *vm,
 
 int cli_stop(csb_vm *vm, const struct cli_options *o) {
     csb_error *err = NULL;
-    int rc = csb_vm_stop(vm, o->force ? CSB_STOP_FORCE : 0, &err);
+    int rc = csb_vm_stop(vm, (o->force ? CSB_STOP_FORCE : 0) | (o->suspend ? CSB_STOP_SUSPEND : 0),
+                         &err);
 
-    return done(rc, err, "Stopped", vm, o);
+    return done(rc, err,
+                o->suspend && csb_vm_state(vm) == CSB_VM_SUSPENDED ? "Suspended" : "Stopped", vm,
+                o);
 }
 
 int cli_delete(csb_vm *vm, const struct cli_options *o, unsigned flags) {

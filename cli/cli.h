@@ -33,6 +33,7 @@ struct cli_options {
     const char *wait_for;
     const char *timeout;
     bool force;
+    bool suspend;
     bool force_mount;
     bool voice;
     bool yes;
@@ -57,6 +58,7 @@ struct cli_command {
     const char *arguments; /* for the usage line */
     const char *summary;
     bool takes_names;
+    bool names_others; /* the names are not those of VMs that it is about */
     bool takes_rest;
     int (*run)(csb_ctx *ctx, const struct cli_options *o);
 };
@@ -68,6 +70,7 @@ extern const struct cli_command cmd_events;
 extern const struct cli_command cmd_wait;
 extern const struct cli_command cmd_stop;
 extern const struct cli_command cmd_stop_all;
+extern const struct cli_command cmd_fork;
 extern const struct cli_command cmd_prune;
 extern const struct cli_command cmd_doctor;
 extern const struct cli_command cmd_restart_hooks;
@@ -136,6 +139,17 @@ int cli_parse_duration(const char *option, const char *text, int64_t *ms);
 
 /* ports.c: "8080:80,9090"; -1, or the exit status of a usage error. */
 int cli_parse_ports(const char *text, csb_port *ports, size_t max, size_t *n);
+
+/* What the options say of a new machine; text and ports are part of it. */
+#define CLI_PORTS_MAX 64
+struct cli_plan {
+    csb_vm_options options;
+    csb_port ports[CLI_PORTS_MAX];
+    char settings[4096];
+};
+
+/* -1 to go on, else the exit status to end with. */
+int cli_plan(csb_ctx *ctx, const struct cli_options *o, struct cli_plan *ret);
 
 /* ensure.c: --cpus, --mem and --disk; -1, or the exit status of a usage error. */
 int cli_parse_sizes(const struct cli_options *o, csb_vm_options *v);

@@ -25,7 +25,8 @@ static bool wants_prune(const csb_vm *vm, const struct cli_options *o) {
         (base && strcmp(base, csb_vm_name(vm)) == 0)) {
         return false;
     }
-    return o->force || (state != CSB_VM_RUNNING && state != CSB_VM_STARTING);
+    return o->force ||
+           (state != CSB_VM_RUNNING && state != CSB_VM_STARTING && state != CSB_VM_SUSPENDED);
 }
 
 /* One that was started meanwhile stays. */

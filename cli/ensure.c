@@ -5,8 +5,6 @@
 
 #include "cli.h"
 
-#define PORTS_MAX 64
-
 static const char *or_env(const char *given, const char *name) {
     const char *value = getenv(name);
 
@@ -174,41 +172,52 @@ static int open_or_make(csb_ctx *ctx, const struct cli_options *o, csb_vm_option
     return rc;
 }
 
-int cli_ensure_running(csb_ctx *ctx, const struct cli_options *o, csb_vm **ret) {
-    csb_vm_options v = CSB_VM_OPTIONS_INIT;
-    csb_port ports[PORTS_MAX];
-    char settings[4096];
-    csb_error *err = NULL;
-    int status = cli_parse_sizes(o, &v);
-    int rc;
+int cli_plan(csb_ctx *ctx, const struct cli_options *o, struct cli_plan *ret) {
+    csb_vm_options *v = &ret->options;
+    int status;
 
+    *v = (csb_vm_options)CSB_VM_OPTIONS_INIT;
+    status = cli_parse_sizes(o, v);
     if (status < 0) {
-        status = parse_settings_mode(o, &v);
+        status = parse_settings_mode(o, v);
     }
     if (status < 0 && o->ports) {
-        v.ports = ports;
-        status = cli_parse_ports(o->ports, ports, PORTS_MAX, &v.n_ports);
+        v->ports = ret->ports;
+        status = cli_parse_ports(o->ports, ret->ports, CLI_PORTS_MAX, &v->n_ports);
     }
+    if (status >= 0) {
+        return status;
+    }
+    v->project_dir = o->dir ? o->dir : ".";
+    v->settings_dir = or_env(o->settings, "CLAUDE_SANDBOX_SETTINGS");
+    status = check_tilde(v->settings_dir);
+    if (status >= 0) {
+        return status;
+    }
+    if (!v->settings_dir) {
+        snprintf(ret->settings, sizeof(ret->settings), "%s/.claude", csb_ctx_state_dir(ctx));
+        v->settings_dir = ret->settings;
+    }
+    v->flags = o->force_mount ? CSB_VM_FORCE_MOUNT : 0;
+    return -1;
+}
+
+int cli_ensure_running(csb_ctx *ctx, const struct cli_options *o, csb_vm **ret) {
+    struct cli_plan plan;
+    const csb_vm_options *v = &plan.options;
+    csb_error *err = NULL;
+    int status = cli_plan(ctx, o, &plan);
+    int rc;
+
     if (status >= 0) {
         return status;
     }
     if (o->clone_from && o->template) {
         return cli_usage_error("either --clone-from or --template, not both");
     }
-    v.project_dir = o->dir ? o->dir : ".";
-    v.settings_dir = or_env(o->settings, "CLAUDE_SANDBOX_SETTINGS");
-    status = check_tilde(v.settings_dir);
-    if (status >= 0) {
-        return status;
-    }
-    if (!v.settings_dir) {
-        snprintf(settings, sizeof(settings), "%s/.claude", csb_ctx_state_dir(ctx));
-        v.settings_dir = settings;
-    }
-    v.flags = o->force_mount ? CSB_VM_FORCE_MOUNT : 0;
-    rc = open_or_make(ctx, o, &v, ret, &err);
+    rc = open_or_make(ctx, o, &plan.options, ret, &err);
     if (rc == 0) {
-        rc = o->ports ? csb_vm_set_ports(*ret, v.ports, v.n_ports, &err) : 0;
+        rc = o->ports ? csb_vm_set_ports(*ret, v->ports, v->n_ports, &err) : 0;
         rc = rc == 0 ? csb_vm_start(*ret, &err) : rc;
         if (rc != 0) {
             csb_vm_free(*ret);

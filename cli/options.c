@@ -8,8 +8,9 @@
 #include "cli.h"
 
 const struct cli_command *const cli_commands[] = {
-    &cmd_shell,  &cmd_status, &cmd_events,  &cmd_wait,   &cmd_stop,          &cmd_stop_all,
-    &cmd_delete, &cmd_prune,  &cmd_rebuild, &cmd_doctor, &cmd_restart_hooks, NULL,
+    &cmd_shell,    &cmd_status,        &cmd_events, &cmd_wait,  &cmd_stop,
+    &cmd_stop_all, &cmd_fork,          &cmd_delete, &cmd_prune, &cmd_rebuild,
+    &cmd_doctor,   &cmd_restart_hooks, NULL,
 };
 
 struct option {
@@ -44,6 +45,7 @@ static const struct option options[] = {
     {0, "for", "WHAT", "wait: idle (default), input or exit", AT(wait_for)},
     {0, "timeout", "TIME", "wait: for so long at most: 90, 90s, 10m or 2h", AT(timeout)},
     {'f', "force", NULL, "stop: pull the plug; delete: don't ask", AT(force)},
+    {0, "suspend", NULL, "stop: keep what runs, to go on at the next start", AT(suspend)},
     {0, "force-mount", NULL, "let DIR be your home directory", AT(force_mount)},
     {0, "share-login", NULL, "log Claude in the VM in as Claude on this host is", AT(share_login)},
     {0, "voice", NULL, "lend the VM the microphone, while it records", AT(voice)},
@@ -166,7 +168,7 @@ static int check(const struct cli_command *c, const struct cli_options *o) {
     if (o->rest && !c->takes_rest) {
         return cli_usage_error("%s takes nothing behind --", c->name);
     }
-    if (o->n_names > 0 && o->dir) {
+    if (o->n_names > 0 && o->dir && !c->names_others) {
         return cli_usage_error("either --dir or names of VMs, not both");
     }
     return -1;

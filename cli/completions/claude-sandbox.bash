@@ -70,7 +70,7 @@ _claude_sandbox() {
         _claude_sandbox_reply -W "$("$program" __complete commands 2> /dev/null | cut -f 1)" -- "$cur"
     else
         case $command in
-            stop | delete | prune | rebuild-tools-vm | wait) _claude_sandbox_complete_value "$program" VM "$cur" ;;
+            stop | fork | delete | prune | rebuild-tools-vm | wait) _claude_sandbox_complete_value "$program" VM "$cur" ;;
         esac
     fi
 }

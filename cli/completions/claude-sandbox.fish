@@ -29,7 +29,7 @@ function __claude_sandbox_needs_command
 end
 
 function __claude_sandbox_takes_vms
-    contains -- (__claude_sandbox_command) stop delete prune rebuild-tools-vm wait
+    contains -- (__claude_sandbox_command) stop fork delete prune rebuild-tools-vm wait
 end
 
 function __claude_sandbox_is_ours

@@ -232,6 +232,8 @@ const char *csb_vm_state_name(const csb_vm *vm) {
         return "starting";
     case CSB_VM_RUNNING:
         return "running";
+    case CSB_VM_SUSPENDED:
+        return "suspended";
     default:
         return "broken";
     }

@@ -148,7 +148,8 @@ int csb_vm_start(csb_vm *vm, csb_error **err) {
     }
     was_running = vm->machine.state == CSB_VM_RUNNING;
     if (!was_running) {
-        rc = csb__vm_apply_changes(vm, err);
+        /* One that is suspended goes on as it was, and changes when it was stopped. */
+        rc = vm->machine.state == CSB_VM_SUSPENDED ? 0 : csb__vm_apply_changes(vm, err);
         if (rc != 0) {
             return rc;
         }
@@ -179,11 +180,17 @@ static int stop_locked(csb_vm *vm, unsigned flags, csb_error **err) {
         return csb__fail(err, CSB_ENOTSUP, "%s is of the engine %s, which is not here",
                          csb_vm_name(vm), vm->record.engine);
     }
+    if ((flags & CSB_STOP_SUSPEND) && !vm->engine->suspends) {
+        return csb__fail(err, CSB_ENOTSUP, "the %s engine can't keep what runs in %s",
+                         vm->engine->name, csb_vm_name(vm));
+    }
     if (vm->machine.door.control_path) {
         csb__ssh_disconnect(env_of(vm), &vm->machine.door);
     }
     rc = vm->engine->stop(env_of(vm), vm->record.spec.name, vm->record.engine_home,
-                          flags & CSB_STOP_FORCE ? CSB__STOP_FORCE : 0, err);
+                          (flags & CSB_STOP_FORCE ? CSB__STOP_FORCE : 0) |
+                              (flags & CSB_STOP_SUSPEND ? CSB__STOP_SUSPEND : 0),
+                          err);
     if (rc == 0) {
         rc = csb__vm_inspect(vm, err);
     }
@@ -197,8 +204,11 @@ int csb_vm_stop(csb_vm *vm, unsigned flags, csb_error **err) {
     CSB__AUTOCLOSE int fd = -1;
     int rc;
 
-    if (flags & ~(unsigned)CSB_STOP_FORCE) {
+    if (flags & ~(unsigned)(CSB_STOP_FORCE | CSB_STOP_SUSPEND)) {
         return csb__fail(err, CSB_EINVAL, "unknown flags");
+    }
+    if ((flags & CSB_STOP_FORCE) && (flags & CSB_STOP_SUSPEND)) {
+        return csb__fail(err, CSB_EINVAL, "a VM is suspended or stopped by force, not both");
     }
     csb__env_begin(env_of(vm), STOP_TIMEOUT_MS);
     rc = csb__vm_lock(vm, "starting or stopping this VM", &fd, err);

@@ -17,6 +17,8 @@ const struct cli_command cmd_wait = {
 const struct cli_command cmd_stop = {
     .name = "stop", .arguments = "", .summary = "", .takes_names = true};
 const struct cli_command cmd_stop_all = {.name = "stop-all", .arguments = "", .summary = ""};
+const struct cli_command cmd_fork = {
+    .name = "fork", .arguments = "", .summary = "", .takes_names = true, .names_others = true};
 const struct cli_command cmd_prune = {.name = "prune", .arguments = "", .summary = ""};
 const struct cli_command cmd_complete = {.name = "__complete", .arguments = "", .summary = ""};
 const struct cli_command cmd_doctor = {.name = "doctor", .arguments = "", .summary = ""};

@@ -204,7 +204,10 @@ START_TEST(stopping) {
 
     fake_vm_make(&f, NULL, 0);
     fake_vm_run(&f);
-    ck_assert_int_eq(csb_vm_stop(&f.vm, 2, NULL), CSB_EINVAL);
+    ck_assert_int_eq(csb_vm_stop(&f.vm, 4, NULL), CSB_EINVAL);
+    ck_assert_int_eq(csb_vm_stop(&f.vm, CSB_STOP_FORCE | CSB_STOP_SUSPEND, NULL), CSB_EINVAL);
+    /* An engine that can't says so, rather than stop it. */
+    ck_assert_int_eq(csb_vm_stop(&f.vm, CSB_STOP_SUSPEND, NULL), CSB_ENOTSUP);
     fake_stop_rc = CSB_EENGINE;
     ck_assert_int_eq(csb_vm_stop(&f.vm, 0, &e), CSB_EENGINE);
     ck_assert_str_eq(csb_error_message(e), "stopping web: stop went wrong");

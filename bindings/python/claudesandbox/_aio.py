@@ -17,7 +17,7 @@ from ._hooks import Hooks, Policy, readable
 from ._native import ffi, lib
 from ._process import (
     POLL_SECONDS, Deadline, Handle, Start, Stream, Streams, as_bytes, captured, exec_options, finished, run_streams)
-from ._vm import Activity, Machine, Mount, Options, ports_to_c
+from ._vm import Activity, Machine, Mount, Options, ports_to_c, stop_flags
 
 
 class AsyncProcess:
@@ -188,9 +188,9 @@ class AsyncVM(Machine):
         """As VM.start()."""
         await self._call(lib.csb_vm_start, timeout=timeout)
 
-    async def stop(self, *, force: bool = False, timeout: float | None = None) -> None:
+    async def stop(self, *, force: bool = False, suspend: bool = False, timeout: float | None = None) -> None:
         """As VM.stop()."""
-        await self._call(lib.csb_vm_stop, lib.CSB_STOP_FORCE if force else 0, timeout=timeout)
+        await self._call(lib.csb_vm_stop, stop_flags(force, suspend), timeout=timeout)
 
     async def delete(self, *, force: bool = False, timeout: float | None = None) -> None:
         """As VM.delete()."""

@@ -25,6 +25,11 @@ class State(str, enum.Enum):
     STARTING = "starting"
     RUNNING = "running"
     BROKEN = "broken"
+    SUSPENDED = "suspended"
+
+
+def stop_flags(force: bool, suspend: bool) -> int:
+    return (lib.CSB_STOP_FORCE if force else 0) | (lib.CSB_STOP_SUSPEND if suspend else 0)
 
 
 class Activity(enum.IntEnum):
@@ -304,14 +309,16 @@ class VM(Machine):
         """
         self._call(lib.csb_vm_start, timeout=timeout)
 
-    def stop(self, *, force: bool = False, timeout: float | None = None) -> None:
+    def stop(self, *, force: bool = False, suspend: bool = False, timeout: float | None = None) -> None:
         """Stops it; one that is stopped stays so.
 
         force: pulls the plug instead of shutting it down.
+        suspend: keeps its memory; its own programs go on at the next start (qemu only).
 
-        Raises EngineError, BusyError, TimedOutError.
+        Raises EngineError, BusyError (a program uses the project, which can't be kept), NotSupportedError,
+        TimedOutError.
         """
-        self._call(lib.csb_vm_stop, lib.CSB_STOP_FORCE if force else 0, timeout=timeout)
+        self._call(lib.csb_vm_stop, stop_flags(force, suspend), timeout=timeout)
 
     def delete(self, *, force: bool = False, timeout: float | None = None) -> None:
         """Deletes it with its disk, for good. The project is not touched.

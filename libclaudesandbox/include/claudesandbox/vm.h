@@ -27,7 +27,13 @@ typedef struct csb_port {
     uint16_t guest; /* 1 to 65535, on the guest's loopback */
 } csb_port;
 
-enum { CSB_VM_STOPPED = 1, CSB_VM_STARTING = 2, CSB_VM_RUNNING = 3, CSB_VM_BROKEN = 4 };
+enum {
+    CSB_VM_STOPPED = 1,
+    CSB_VM_STARTING = 2,
+    CSB_VM_RUNNING = 3,
+    CSB_VM_BROKEN = 4,
+    CSB_VM_SUSPENDED = 5 /* stopped with CSB_STOP_SUSPEND */
+};
 
 enum {
     CSB_VM_FORCE_MOUNT = 1 << 0 /* lets project_dir be the home directory */
@@ -87,7 +93,9 @@ CSB_API int csb_vm_create(csb_ctx *ctx, const char *template_path, const csb_vm_
                           csb_vm **ret, csb_error **err);
 
 /*
- * Makes a machine as a copy of another, which must be stopped and stays as it is.
+ * Makes a machine as a copy of another, which must be stopped or suspended and stays as it is. What
+ * runs in one that is suspended goes on in the copy too, when that is started; a copy has an identity
+ * of its own, and its sizes can't be other ones then.
  *
  * base_name: a machine of the engine in use, ours or (lima) any in the same LIMA_HOME.
  * opts: as for csb_vm_create(); sizes that are 0 are the base's.
@@ -206,15 +214,21 @@ CSB_API int csb_vm_carry_socket(csb_vm *vm, const char *host_path, const char *n
                                 csb_error **err);
 
 enum {
-    CSB_STOP_FORCE = 1 << 0 /* pull the plug instead of shutting down */
+    CSB_STOP_FORCE = 1 << 0,  /* pull the plug instead of shutting down */
+    CSB_STOP_SUSPEND = 1 << 1 /* keep its memory, and go on there at the next start */
 };
 
 /*
- * Stops the machine. One that is stopped stays so, without an error.
+ * Stops the machine. One that is stopped stays so, without an error; of one that is suspended what
+ * was kept is given up, unless it is to be suspended.
  *
- * flags: 0 or CSB_STOP_FORCE.
+ * With CSB_STOP_SUSPEND its memory is kept, and at the next start its programs go on, but for those
+ * that csb_vm_exec() and its like had begun. A program that uses a shared directory (as its current
+ * one, or by an open file) is in the way: CSB_EBUSY, and the machine runs on.
  *
- * Errors: CSB_EENGINE, CSB_EBUSY, CSB_ETIMEOUT, CSB_ECANCELED, CSB_ESYSTEM, CSB_ENOMEM.
+ * flags: 0, CSB_STOP_FORCE or CSB_STOP_SUSPEND.
+ *
+ * Errors: CSB_EINVAL (both flags), CSB_ENOTSUP (an engine that can't suspend), CSB_EENGINE, CSB_EBUSY, CSB_ETIMEOUT, CSB_ECANCELED, CSB_ESYSTEM, CSB_ENOMEM.
  * Blocks for up to 5 minutes.  Since: 0.1
  */
 CSB_API int csb_vm_stop(csb_vm *vm, unsigned flags, csb_error **err);
@@ -286,7 +300,8 @@ CSB_API const char *csb_vm_name(const csb_vm *vm);
 CSB_API const char *csb_vm_project_dir(const csb_vm *vm);
 /* The name of its engine, "lima" or "qemu". Borrowed.  Since: 0.1 */
 CSB_API const char *csb_vm_engine(const csb_vm *vm);
-/* The state, CSB_VM_STOPPED, CSB_VM_STARTING, CSB_VM_RUNNING or CSB_VM_BROKEN, as of the last call
+/* The state, CSB_VM_STOPPED, CSB_VM_STARTING, CSB_VM_RUNNING,
+ * CSB_VM_SUSPENDED or CSB_VM_BROKEN, as of the last call
  * that asked.  Since: 0.1 */
 CSB_API int csb_vm_state(const csb_vm *vm);
 /* The state as a word: "stopped", "starting", "running", "broken". Static.  Since: 0.1 */

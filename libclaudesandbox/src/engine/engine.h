@@ -60,12 +60,16 @@ struct csb__clean {
     void *userdata; /* of `found` */
 };
 
-enum { CSB__STOP_FORCE = 1 << 0 };
+enum {
+    CSB__STOP_FORCE = 1 << 0,
+    CSB__STOP_SUSPEND = 1 << 1 /* only for one that suspends */
+};
 
 struct csb__engine {
     const char *name;
     bool needs_template; /* it has no image of its own */
     bool provisions;     /* it runs a template's scripts itself, at every start */
+    bool suspends;       /* it can keep what runs in a machine */
     /* Whether it can be used here: 0 and a line that says what was found ("limactl 2.2.0"), to be
      * freed, or ENOENGINE with what is missing and a hint that says what to install. */
     int (*probe)(struct csb__env *env, char **what, csb_error **err);
@@ -87,7 +91,8 @@ struct csb__engine {
      * here and below. */
     int (*start)(struct csb__env *env, const struct csb__spec *spec, const char *home,
                  csb_error **err);
-    /* Fine when it is stopped. */
+    /* Fine when it is stopped; what was kept of one that is suspended is thrown away then, unless it is
+     * to be suspended. */
     int (*stop)(struct csb__env *env, const char *name, const char *home, unsigned flags,
                 csb_error **err);
     /* Deletes it in whatever state, also one half made; fine when there is none. */

@@ -44,13 +44,26 @@ int csb__disk_grow(struct csb__env *env, const struct csb__instance *i, csb_erro
     return disk ? run_tool(env, argv, err) : csb__fail_nomem(err);
 }
 
+static int copy(struct csb__env *env, const struct csb__instance *from,
+                const struct csb__instance *to, const char *name, csb_error **err) {
+    CSB__AUTOFREE char *source = csb__instance_path(from, name);
+    CSB__AUTOFREE char *target = csb__instance_path(to, name);
+    const char *const argv[] = {"cp", "--reflink=auto", "--sparse=auto", "--", source, target,
+                                NULL};
+
+    return source && target ? run_tool(env, argv, err) : csb__fail_nomem(err);
+}
+
 int csb__disk_copy(struct csb__env *env, const struct csb__instance *from,
                    const struct csb__instance *to, csb_error **err) {
-    CSB__AUTOFREE char *source = csb__instance_path(from, "disk.qcow2");
-    CSB__AUTOFREE char *target = csb__instance_path(to, "disk.qcow2");
-    const char *const copy[] = {"cp", "--reflink=auto", "--sparse=auto", "--", source, target,
-                                NULL};
-    int rc = source && target ? run_tool(env, copy, err) : csb__fail_nomem(err);
+    int rc = copy(env, from, to, "disk.qcow2", err);
 
     return rc == 0 && to->disk > from->disk ? csb__disk_grow(env, to, err) : rc;
+}
+
+int csb__disk_copy_kept(struct csb__env *env, const struct csb__instance *from,
+                        const struct csb__instance *to, csb_error **err) {
+    int rc = copy(env, from, to, "ram", err);
+
+    return rc == 0 ? copy(env, from, to, "state", err) : rc;
 }

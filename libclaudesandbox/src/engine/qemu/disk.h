@@ -14,4 +14,8 @@ int csb__disk_grow(struct csb__env *env, const struct csb__instance *i, csb_erro
 int csb__disk_copy(struct csb__env *env, const struct csb__instance *from,
                    const struct csb__instance *to, csb_error **err);
 
+/* Copies what is kept of the memory of a suspended one. */
+int csb__disk_copy_kept(struct csb__env *env, const struct csb__instance *from,
+                        const struct csb__instance *to, csb_error **err);
+
 #endif

@@ -71,7 +71,7 @@ static int64_t number(const json_t *json, const char *key, int64_t max) {
     return value > 0 && value <= max ? value : 0;
 }
 
-static int load_config(struct csb__instance *i, csb_error **err) {
+int csb__instance_load_config(struct csb__instance *i, csb_error **err) {
     CSB__AUTOJSON *json = NULL;
     int rc = read_json(i, "config.json", &json, err);
 
@@ -124,7 +124,7 @@ int csb__instance_load(struct csb__env *env, const char *name, struct csb__insta
                        csb_error **err) {
     int rc = csb__instance_load_process(env, name, ret, err);
 
-    return rc == 0 ? load_config(ret, err) : rc;
+    return rc == 0 ? csb__instance_load_config(ret, err) : rc;
 }
 
 static int save(const struct csb__instance *i, const char *name, json_t *json, csb_error **err) {

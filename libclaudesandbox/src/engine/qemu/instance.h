@@ -36,6 +36,8 @@ int csb__instance_init(struct csb__env *env, const char *name, struct csb__insta
 /* Paths and what run.json says, which is enough to find its process and to end it. */
 int csb__instance_load_process(struct csb__env *env, const char *name, struct csb__instance *ret,
                                csb_error **err);
+/* What config.json says, into one of csb__instance_load_process(). */
+int csb__instance_load_config(struct csb__instance *i, csb_error **err);
 /* Paths and what is written down; ENOTFOUND when there is no such machine. */
 int csb__instance_load(struct csb__env *env, const char *name, struct csb__instance *ret,
                        csb_error **err);

@@ -102,12 +102,29 @@ static int wake_or_boot(struct csb__env *env, struct csb__instance *i, const str
     return rc == 0 ? boot(env, i, spec, image, err) : rc;
 }
 
+/* Of a suspended one there is only this: where it can't be woken, what was kept stays. */
+static int wake_kept(struct csb__env *env, struct csb__instance *i, const struct csb__spec *spec,
+                     const struct csb__image *image, csb_error **err) {
+    int rc = csb__machine_wake(env, i, spec, image, i->dir, err);
+
+    if (rc == 0) {
+        csb__machine_forget(i->dir);
+        return 0;
+    }
+    if (i->kept && rc != CSB_ECANCELED) {
+        csb__error_prepend(err, "what was kept can't go on");
+        csb__error_set_hint(err, "claude-sandbox stop %s gives it up, and the next start boots",
+                            i->name);
+    }
+    return rc;
+}
+
 static int come_up(struct csb__env *env, struct csb__instance *i, const struct csb__spec *spec,
                    const struct csb__image *image, csb_error **err) {
     int rc;
 
     if (i->kept) {
-        rc = csb__machine_wake(env, i, spec, image, i->dir, err);
+        rc = wake_kept(env, i, spec, image, err);
     } else if (i->fresh) {
         rc = wake_or_boot(env, i, spec, image, err);
     } else {

@@ -214,9 +214,17 @@ int csb__qemu_clone(struct csb__env *env, const struct csb__spec *spec,
         return csb__fail(err, CSB_EINVAL, "a disk can't be made smaller than its base's, %lluGiB",
                          (unsigned long long)(base.disk / GIB));
     }
+    i.fresh = base.fresh;
+    i.kept = base.kept;
+    if (i.kept && (i.cpus != base.cpus || i.memory != base.memory || i.disk != base.disk)) {
+        return csb__fail(err, CSB_EINVAL, "a copy of a VM that is suspended has its sizes");
+    }
     rc = make_dir(env, &i, err);
     if (rc == 0) {
         rc = csb__disk_copy(env, &base, &i, err);
+    }
+    if (rc == 0 && i.kept) {
+        rc = csb__disk_copy_kept(env, &base, &i, err);
     }
     if (rc == 0) {
         rc = csb__instance_save_config(&i, err);
@@ -232,6 +240,11 @@ int csb__qemu_configure(struct csb__env *env, const struct csb__spec *spec, cons
     uint64_t disk = i.disk;
 
     (void)home_dir;
+    if (rc == 0 && i.kept) {
+        csb__fail(err, CSB_ESTATE, "%s is suspended, and stays as large as it is", spec->name);
+        csb__error_set_hint(err, "claude-sandbox stop %s", spec->name);
+        return CSB_ESTATE;
+    }
     if (rc != 0) {
         return rc;
     }

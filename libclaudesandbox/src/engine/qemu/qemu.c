@@ -16,6 +16,8 @@
 #include "engine/qemu/machine.h"
 #include "engine/qemu/make.h"
 #include "engine/qemu/process.h"
+#include "engine/qemu/suspend.h"
+#include "engine/qemu/wake.h"
 #include "model/vm_name.h"
 
 static int probe(struct csb__env *env, char **what, csb_error **err) {
@@ -76,17 +78,42 @@ static int start(struct csb__env *env, const struct csb__spec *spec, const char 
     return rc == 0 ? csb__machine_start(env, &i, spec, err) : rc;
 }
 
+/* The memory of one that was suspended. */
+static int forget_kept(struct csb__instance *i, csb_error **err) {
+    if (!i->kept) {
+        return 0;
+    }
+    csb__machine_forget(i->dir);
+    i->kept = false;
+    return csb__instance_save_config(i, err);
+}
+
 static int stop(struct csb__env *env, const char *name, const char *home_dir, unsigned flags,
                 csb_error **err) {
     CSB__AUTOINSTANCE i = {0};
     int rc = csb__instance_load_process(env, name, &i, err);
 
     (void)home_dir;
+    if (rc == 0) {
+        rc = csb__instance_load_config(&i, flags & CSB__STOP_FORCE ? NULL : err);
+        rc = flags & CSB__STOP_FORCE ? 0 : rc; /* what is damaged can be stopped by force */
+    }
     if (rc != 0) {
         return rc;
     }
     csb__qemu_adopt(env, &i);
-    return csb__machine_stop(env, &i, flags & CSB__STOP_FORCE, err);
+    if (flags & CSB__STOP_SUSPEND) {
+        return csb__qemu_alive(&i) ? csb__machine_suspend(env, &i, err) : 0;
+    }
+    rc = csb__machine_stop(env, &i, flags & CSB__STOP_FORCE, err);
+    return rc == 0 ? forget_kept(&i, err) : rc;
+}
+
+static int state_of(const struct csb__instance *i) {
+    if (csb__qemu_alive(i)) {
+        return i->ready ? CSB_VM_RUNNING : CSB_VM_STARTING;
+    }
+    return i->kept ? CSB_VM_SUSPENDED : CSB_VM_STOPPED;
 }
 
 static int inspect(struct csb__env *env, const char *name, const char *home_dir,
@@ -100,12 +127,14 @@ static int inspect(struct csb__env *env, const char *name, const char *home_dir,
     }
     /* Without a usable run.json: what its pid file says; whoever has the lock will write it down. */
     csb__qemu_find(&i);
-    ret->state = !csb__qemu_alive(&i) ? CSB_VM_STOPPED : i.ready ? CSB_VM_RUNNING : CSB_VM_STARTING;
+    ret->state = state_of(&i);
     ret->cpus = i.cpus;
     ret->memory = i.memory;
     ret->disk = i.disk;
     ret->disk_used = csb__tree_bytes(i.dir);
-    ret->started = ret->state == CSB_VM_STOPPED ? 0 : csb__process_began(i.start_time);
+    ret->started = ret->state == CSB_VM_RUNNING || ret->state == CSB_VM_STARTING
+                       ? csb__process_began(i.start_time)
+                       : 0;
     return i.ssh_port ? csb__keys_door(&i, &ret->door, err) : 0;
 }
 
@@ -134,6 +163,7 @@ const struct csb__engine csb__engine_qemu = {
     .probe = probe,
     .home = home,
     .name_max = name_max,
+    .suspends = true,
     .create = csb__qemu_create,
     .clone = csb__qemu_clone,
     .configure = csb__qemu_configure,

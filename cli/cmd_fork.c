@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+
+#include "cli.h"
+
+/* It is not started: that is the next command in that directory, whichever it is. */
+static int run(csb_ctx *ctx, const struct cli_options *o) {
+    struct cli_plan plan;
+    csb_error *err = NULL;
+    csb_vm *vm = NULL;
+    int status;
+
+    if (o->n_names < 1 || o->n_names > 2) {
+        return cli_usage_error("fork needs the name of a VM, and takes one for the new VM");
+    }
+    status = cli_plan(ctx, o, &plan);
+    if (status >= 0) {
+        return status;
+    }
+    plan.options.name = o->n_names == 2 ? o->names[1] : NULL;
+    status = csb_vm_clone(ctx, o->names[0], &plan.options, &vm, &err);
+    cli_progress_end();
+    if (status != 0) {
+        return cli_report(err);
+    }
+    if (!o->quiet) {
+        printf("Made %s from %s.\n", csb_vm_name(vm), o->names[0]);
+    }
+    csb_vm_free(vm);
+    return 0;
+}
+
+const struct cli_command cmd_fork = {
+    .name = "fork",
+    .arguments = "VM [NAME]",
+    .summary = "make the project's VM as a copy of one that is stopped or suspended",
+    .takes_names = true,
+    .names_others = true,
+    .run = run,
+};

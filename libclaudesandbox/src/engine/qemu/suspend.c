@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* QEMU can't keep a machine that has a directory of the host mounted, be it by 9p or by virtiofs. So
+ * the guest lets go of all of them, the devices are pulled out, and waking plugs in new ones. */
+#include "engine/qemu/suspend.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/json.h"
+#include "core/posix.h"
+#include "engine/qemu/control.h"
+#include "engine/qemu/qmp.h"
+#include "engine/qemu/virtiofs.h"
+#include "engine/qemu/wake.h"
+
+#define UNPLUG_MS 15000
+#define UNDO_MS 30000
+
+/* What the guest was told to mount at its start: "TAG TYPE OPTIONS PATH", a line each. */
+static int read_shares(const struct csb__instance *i, struct csb__strv *lines, csb_error **err) {
+    CSB__AUTOFREE char *path = csb__instance_path(i, "fw_cfg/mounts");
+    CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
+    char *save = NULL;
+    int rc = path ? csb__read_file(path, 65536, &text) : ENOMEM;
+
+    if (rc != 0) {
+        return csb__fail_errno(err, rc, "can't read %s", path ? path : i->dir);
+    }
+    for (char *line = text.len ? strtok_r(text.data, "\n", &save) : NULL; line;
+         line = strtok_r(NULL, "\n", &save)) {
+        csb__strv_add(lines, line);
+    }
+    return lines->failed ? csb__fail_nomem(err) : 0;
+}
+
+static int tell(struct csb__env *env, const struct csb__instance *i, const char *verb,
+                const char *what, csb_error **err) {
+    CSB__AUTOSTRV lines = CSB__STRV_INIT;
+
+    csb__strv_addf(&lines, "%s%s%s", verb, *what ? " " : "", what);
+    return lines.failed ? csb__fail_nomem(err) : csb__control_tell(env, i, &lines, NULL, err);
+}
+
+/* The first n of them again; what can't be had back is the next start's to complain of. */
+static void take_back(struct csb__env *env, const struct csb__instance *i,
+                      const struct csb__strv *shares, size_t n) {
+    int64_t saved = csb__env_shield(env, UNDO_MS);
+
+    for (size_t s = 0; s < n; s++) {
+        (void)tell(env, i, "mount", shares->items[s], NULL);
+    }
+    csb__env_unshield(env, saved);
+}
+
+static int fail_busy(const char *path, csb_error **err) {
+    csb__fail(err, CSB_EBUSY, "a program in the VM uses %s, which can't be kept", path);
+    csb__error_set_hint(err, "end it, or have it work elsewhere; or stop the VM without --suspend");
+    return CSB_EBUSY;
+}
+
+static int let_go(struct csb__env *env, const struct csb__instance *i,
+                  const struct csb__strv *shares, csb_error **err) {
+    for (size_t s = 0; s < shares->len; s++) {
+        const char *path = strrchr(shares->items[s], ' ');
+        CSB__AUTOERROR csb_error *e = NULL;
+        int rc = path ? tell(env, i, "umount", path + 1, &e) : 0;
+
+        if (rc != 0) {
+            take_back(env, i, shares, s);
+            return strstr(csb_error_message(e), "busy") ? fail_busy(path + 1, err)
+                                                        : csb__error_propagate(err, CSB__STEAL(e));
+        }
+    }
+    return 0;
+}
+
+/* Whether QEMU still has a device of that name. */
+static int has_device(struct csb__qmp *q, const char *id, bool *ret, csb_error **err) {
+    CSB__AUTOJSON *list = NULL;
+    int rc = csb__qmp_execute(q, "qom-list", json_pack("{s:s}", "path", "/machine/peripheral"),
+                              &list, err);
+    size_t n;
+    json_t *entry;
+
+    *ret = false;
+    json_array_foreach(list, n, entry) {
+        *ret |= strcmp(csb__json_string(entry, "name", ""), id) == 0;
+    }
+    return rc;
+}
+
+/* The guest has to agree. */
+static int unplug(struct csb__env *env, struct csb__qmp *q, const char *id, csb_error **err) {
+    int64_t until = csb__env_deadline(env, UNPLUG_MS);
+    bool there = true;
+    int rc = csb__qmp_execute(q, "device_del", json_pack("{s:s}", "id", id), NULL, err);
+
+    while (rc == 0) {
+        rc = has_device(q, id, &there, err);
+        if (rc != 0 || !there) {
+            return rc;
+        }
+        if (csb__now_ms() > until) {
+            return csb__fail(err, CSB_ETIMEOUT, "the VM does not let go of %s", id);
+        }
+        rc = csb__env_wait(env, 10, "suspending the VM", err);
+    }
+    return rc;
+}
+
+static int unplug_all(struct csb__env *env, const struct csb__instance *i,
+                      const struct csb__strv *shares, csb_error **err) {
+    CSB__AUTOFREE char *path = csb__instance_socket(i, "qmp");
+    CSB__AUTOQMP q = {0};
+    int rc = path ? csb__qmp_open(env, path, &q, err) : csb__fail_nomem(err);
+
+    for (size_t s = 0; rc == 0 && s < shares->len; s++) {
+        char id[32];
+
+        snprintf(id, sizeof(id), "%.*s", (int)strcspn(shares->items[s], " "), shares->items[s]);
+        rc = unplug(env, &q, id, err);
+    }
+    return rc;
+}
+
+int csb__machine_suspend(struct csb__env *env, struct csb__instance *i, csb_error **err) {
+    CSB__AUTOSTRV shares = CSB__STRV_INIT;
+    int rc = read_shares(i, &shares, err);
+
+    if (rc == 0) {
+        rc = let_go(env, i, &shares, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    rc = unplug_all(env, i, &shares, err);
+    if (rc == 0) {
+        rc = tell(env, i, "forget", "", err);
+    }
+    if (rc == 0) {
+        rc = csb__machine_keep(env, i, i->dir, err);
+    }
+    if (rc != 0) {
+        csb__error_set_hint(
+            err, "it runs without its shared directories now: claude-sandbox stop %s", i->name);
+        return rc;
+    }
+    csb__virtiofs_settle(env, i);
+    i->kept = true;
+    return csb__instance_save_config(i, err);
+}
