@@ -45,7 +45,7 @@ static void stop_after_failure(csb_vm *vm) {
         csb__ssh_disconnect(env_of(vm), &vm->machine.door);
     }
     (void)vm->engine->stop(env_of(vm), vm->record.spec.name, vm->record.engine_home,
-                           CSB__STOP_FORCE, NULL);
+                           CSB__STOP_FORCE | CSB__STOP_UNDO, NULL);
     (void)csb__vm_inspect(vm, NULL);
     csb__env_unshield(env_of(vm), saved);
 }

@@ -44,9 +44,10 @@ class Lab(Sandbox):
     def share_images(self) -> None:
         """What is built of an image is built once, for all tests and all times."""
         images = Path(os.environ.get("CLAUDE_SANDBOX_IMAGES") or os.path.expanduser("~/.claude-sandbox/images"))
-        images.mkdir(parents=True, exist_ok=True)
         self.state.mkdir()
-        (self.state / "images").symlink_to(images)
+        for kept in (images, images.parent / "warm"):
+            kept.mkdir(parents=True, exist_ok=True)
+            (self.state / kept.name).symlink_to(kept)
 
     # -- in the VM --
 

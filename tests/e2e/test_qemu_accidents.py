@@ -34,7 +34,7 @@ mv "$4.new" "$4"
 
 class QemuLab(Sandbox):
     def __init__(self, cli: str) -> None:
-        super().__init__(cli, CLAUDE_SANDBOX_ENGINE="qemu")
+        super().__init__(cli, CLAUDE_SANDBOX_ENGINE="qemu", CLAUDE_SANDBOX_WARM="0")
         recipe = self.root / "guest/image/build"
         recipe.parent.mkdir(parents=True)
         recipe.write_text(RECIPE)

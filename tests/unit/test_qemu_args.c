@@ -173,6 +173,7 @@ START_TEST(mount_lines_are_four_words) {
 
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         const struct csb__mount m = {(char *)"/host", (char *)table[i].path, i % 2};
+        CSB__AUTOSTRBUF back = CSB__STRBUF_INIT;
         CSB__AUTOSTRBUF out = CSB__STRBUF_INIT;
         char tag[16];
         char type[8];
@@ -190,6 +191,8 @@ START_TEST(mount_lines_are_four_words) {
         ck_assert_str_eq(type, "9p");
         ck_assert_int_eq(strncmp(options, i % 2 ? "rw," : "ro,", 3), 0);
         ck_assert_str_eq(path, table[i].encoded);
+        csb__qemu_decode(&back, path);
+        ck_assert_str_eq(csb__strbuf_text(&back), table[i].path);
     }
 }
 END_TEST

@@ -93,7 +93,7 @@ START_TEST(a_failed_start_is_stopped_and_shows_the_console) {
     ck_assert_str_eq(csb_error_message(e), "starting web: start went wrong");
     ck_assert_str_eq(csb_error_detail(e), "Kernel panic\n");
     ck_assert_str_eq(fake_calls, "inspect,start,console,stop,inspect,");
-    ck_assert_uint_eq(fake_stop_flags, CSB__STOP_FORCE);
+    ck_assert_uint_eq(fake_stop_flags, CSB__STOP_FORCE | CSB__STOP_UNDO);
     ck_assert_int_eq(csb_vm_state(&f.vm), CSB_VM_STOPPED);
 }
 END_TEST
@@ -123,7 +123,7 @@ START_TEST(one_that_sees_too_much_is_stopped) {
     ck_assert_int_eq(csb_vm_start(&f.vm, &e), CSB_EPROTOCOL);
     test_check_error(e, CSB_EPROTOCOL, "/secret");
     ck_assert_ptr_nonnull(strstr(fake_calls, "stop"));
-    ck_assert_uint_eq(fake_stop_flags, CSB__STOP_FORCE);
+    ck_assert_uint_eq(fake_stop_flags, CSB__STOP_FORCE | CSB__STOP_UNDO);
     ck_assert_int_eq(csb_vm_state(&f.vm), CSB_VM_STOPPED);
 }
 END_TEST

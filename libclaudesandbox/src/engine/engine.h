@@ -62,7 +62,8 @@ struct csb__clean {
 
 enum {
     CSB__STOP_FORCE = 1 << 0,
-    CSB__STOP_SUSPEND = 1 << 1 /* only for one that suspends */
+    CSB__STOP_SUSPEND = 1 << 1, /* only for one that suspends */
+    CSB__STOP_UNDO = 1 << 2     /* of a start that failed: what was kept before it stays */
 };
 
 struct csb__engine {

@@ -195,3 +195,14 @@ void csb__qemu_encode(struct csb__strbuf *out, const char *text) {
         }
     }
 }
+
+void csb__qemu_decode(struct csb__strbuf *out, const char *word) {
+    while (*word) {
+        unsigned c = (unsigned char)*word;
+        int n = *word == '%' && sscanf(word + 1, "%2x", &c) == 1 ? 3 : 1;
+        char byte = (char)c;
+
+        csb__strbuf_add(out, &byte, 1);
+        word += n;
+    }
+}

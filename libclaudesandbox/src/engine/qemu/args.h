@@ -38,6 +38,8 @@ void csb__qemu_argv(struct csb__strv *argv, const struct csb__qemu_args *a,
 json_t *csb__qemu_share_device(size_t index, bool virtiofs);
 /* Text as one word of ASCII, percent-encoded where need be. */
 void csb__qemu_encode(struct csb__strbuf *out, const char *text);
+/* The text of such a word. */
+void csb__qemu_decode(struct csb__strbuf *out, const char *word);
 /* The index-th mount for the guest: "TAG TYPE OPTIONS PATH", the path encoded. */
 void csb__qemu_mount_line(struct csb__strbuf *out, const struct csb__mount *m, size_t index,
                           bool virtiofs);

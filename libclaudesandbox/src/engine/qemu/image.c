@@ -22,7 +22,10 @@ static char *existing(const char *dir, const char *name) {
     return path;
 }
 
-int csb__image_load(const char *dir, struct csb__image *ret, csb_error **err) {
+int csb__image_load(const char *given, struct csb__image *ret, csb_error **err) {
+    /* By its real path: disks will lie on it for as long as they live. */
+    CSB__AUTOFREE char *real = realpath(given, NULL);
+    const char *dir = real ? real : given;
     CSB__AUTOFREE char *path = csb__path_join(dir, "image.json");
     CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
     CSB__AUTOJSON *json = NULL;

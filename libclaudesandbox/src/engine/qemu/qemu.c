@@ -106,7 +106,7 @@ static int stop(struct csb__env *env, const char *name, const char *home_dir, un
         return csb__qemu_alive(&i) ? csb__machine_suspend(env, &i, err) : 0;
     }
     rc = csb__machine_stop(env, &i, flags & CSB__STOP_FORCE, err);
-    return rc == 0 ? forget_kept(&i, err) : rc;
+    return rc == 0 && !(flags & CSB__STOP_UNDO) ? forget_kept(&i, err) : rc;
 }
 
 static int state_of(const struct csb__instance *i) {

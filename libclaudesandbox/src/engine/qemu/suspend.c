@@ -9,6 +9,7 @@
 
 #include "core/json.h"
 #include "core/posix.h"
+#include "engine/qemu/args.h"
 #include "engine/qemu/control.h"
 #include "engine/qemu/qmp.h"
 #include "engine/qemu/virtiofs.h"
@@ -53,8 +54,12 @@ static void take_back(struct csb__env *env, const struct csb__instance *i,
     csb__env_unshield(env, saved);
 }
 
-static int fail_busy(const char *path, csb_error **err) {
-    csb__fail(err, CSB_EBUSY, "a program in the VM uses %s, which can't be kept", path);
+static int fail_busy(const char *encoded, csb_error **err) {
+    CSB__AUTOSTRBUF path = CSB__STRBUF_INIT;
+
+    csb__qemu_decode(&path, encoded);
+    csb__fail(err, CSB_EBUSY, "a program in the VM uses %s, which can't be kept",
+              csb__strbuf_text(&path));
     csb__error_set_hint(err, "end it, or have it work elsewhere; or stop the VM without --suspend");
     return CSB_EBUSY;
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <claudesandbox/version.h>
@@ -35,6 +36,8 @@
 #define MARGIN_KIB 65536
 #define SQUEEZE_MS 60000
 #define UNDO_MS 30000
+#define MAKE_MS (5 * 60 * 1000)
+#define RETRY_S 3600
 
 void csb__warm_finish(struct csb__warm *w) {
     free(w->dir);
@@ -66,7 +69,8 @@ static void add_processor(struct csb__strbuf *out) {
     csb__strbuf_printf(out, "%.*s\n", end ? (int)(end - text.data) : 0, csb__strbuf_text(&text));
 }
 
-/* All of QEMU's words, with the same names in place of a machine's own. */
+/* All of QEMU's words, with the same names in place of a machine's own. The image is told by its name,
+ * which is a hash of what is in it. */
 static int add_words(struct csb__env *env, const struct csb__instance *i,
                      const struct csb__image *image, struct csb__strbuf *out, csb_error **err) {
     struct csb__instance nobody = {.name = (char *)GUEST_NAME,
@@ -74,10 +78,15 @@ static int add_words(struct csb__env *env, const struct csb__instance *i,
                                    .run_dir = (char *)"/",
                                    .cpus = i->cpus,
                                    .memory = i->memory};
+    const struct csb__image anywhere = {
+        .kernel = (char *)"kernel", .initrd = (char *)"initrd", .kernel_args = image->kernel_args};
+    const char *name = strrchr(image->dir, '/');
     const struct csb__spec nothing = {0};
     const struct csb__launch how = {.ram_fd = 0};
     CSB__AUTOSTRV argv = CSB__STRV_INIT;
-    int rc = csb__launch_argv(env, &nobody, &nothing, image, &how, &argv, err);
+    int rc = csb__launch_argv(env, &nobody, &nothing, &anywhere, &how, &argv, err);
+
+    csb__strbuf_printf(out, "%s\n", name ? name + 1 : image->dir);
 
     for (size_t n = 0; rc == 0 && n < argv.len; n++) {
         csb__strbuf_printf(out, "%s\n", argv.items[n]);
@@ -336,6 +345,59 @@ static int make(struct csb__env *env, const struct csb__instance *like,
     return rc;
 }
 
+/* ---- one that can't be made ------------------------------------------------------------------- */
+
+/* Why, for those who come within the next hour: each would wait for it in vain. */
+static int read_failure(const char *path, csb_error **err) {
+    CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
+    struct stat st;
+
+    if (stat(path, &st) != 0 || time(NULL) - st.st_mtime > RETRY_S ||
+        csb__read_file(path, 8192, &text) != 0) {
+        return 0;
+    }
+    return csb__fail(err, CSB_EENGINE, "%s (within the last hour)", csb__strbuf_text(&text));
+}
+
+static bool is_callers(struct csb__env *env, int code) {
+    return code == CSB_ECANCELED || code == CSB_ENOMEM ||
+           csb__env_check(env, "making a warm template", NULL) != 0;
+}
+
+/* With a limit of its own: a guest that does not come up must not keep a machine from booting. */
+static int make_in_time(struct csb__env *env, const struct csb__instance *i,
+                        const struct csb__image *image, const struct csb__source *source,
+                        const struct csb__warm *w, csb_error **err) {
+    CSB__AUTOFREE char *note = NULL;
+    CSB__AUTOERROR csb_error *e = NULL;
+    int64_t saved = env->deadline;
+    int rc;
+
+    if (asprintf(&note, "%s.failed", w->dir) < 0) {
+        note = NULL;
+        return csb__fail_nomem(err);
+    }
+    rc = read_failure(note, err);
+    if (rc != 0) {
+        return rc;
+    }
+    csb__progress(env, 0, 0, "booting a template for VMs of this size, once");
+    env->deadline = csb__env_deadline(env, MAKE_MS);
+    rc = make(env, i, image, source, w, &e);
+    env->deadline = saved;
+    if (rc == 0) {
+        (void)unlink(note);
+        return 0;
+    }
+    if (!is_callers(env, rc)) {
+        const char *why = csb_error_message(e);
+
+        (void)csb__write_file(note, why, strlen(why), 0600, NULL);
+        return csb__fail(err, CSB_EENGINE, "%s", why);
+    }
+    return csb__error_propagate(err, CSB__STEAL(e));
+}
+
 int csb__warm_ensure(struct csb__env *env, const struct csb__instance *i,
                      const struct csb__image *image, const struct csb__source *source,
                      struct csb__warm *ret, csb_error **err) {
@@ -352,8 +414,7 @@ int csb__warm_ensure(struct csb__env *env, const struct csb__instance *i,
     if (rc != 0 || is_there(ret)) {
         return rc;
     }
-    csb__progress(env, 0, 0, "booting a template for VMs of this size, once");
-    rc = make(env, i, image, source, ret, err);
+    rc = make_in_time(env, i, image, source, ret, err);
     if (rc != 0) {
         csb__error_prepend(err, "making a warm template");
     }

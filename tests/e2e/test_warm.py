@@ -1,0 +1,234 @@
+"""VMs that are woken rather than booted: from a warm template, from what was suspended, and as forks of that."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+from engines import Missing, find_qemu
+from fakeapi import FakeApi
+from realvm import KEY, ODD, Lab
+from sandbox import FAILED, Done, until
+
+# How many VMs in a row, half of them two at a time; CLAUDE_SANDBOX_TEST_SOAK=200 is the whole of it.
+SOAK = int(os.environ.get("CLAUDE_SANDBOX_TEST_SOAK", "12"))
+BOOTED = re.compile(r"booting[,:]|the VM will boot")
+MIXED = ("-v", "--mem", "1GiB", "--cpus", "1")
+
+
+@pytest.fixture(scope="module")
+def warm(cli: str) -> Iterator[Lab]:
+    """A user whose template is there: the first VM was made and is gone."""
+    engine = find_qemu()
+    if isinstance(engine, Missing):
+        pytest.skip(str(engine))
+    with FakeApi(require_key=KEY) as api:
+        lab = Lab(cli, engine, api)
+        try:
+            first(lab, lab.dir, "true").expect(0)
+            lab.run("delete", "-f", *lab.records()).expect(0)
+            yield lab
+        finally:
+            lab.close()
+
+
+def first(lab: Lab, project: Path, *argv: str, **more: object) -> Done:
+    """A command in a VM that is made for it."""
+    return lab.run("-v", "-d", project, "shell", "--", *argv, seconds=600.0, **more)
+
+
+def woken(done: Done, status: int = 0) -> Done:
+    assert not BOOTED.search(done.expect(status).err), done.err
+    return done
+
+
+def name_of(lab: Lab, project: Path) -> str:
+    return lab.row(project).name
+
+
+def delete(lab: Lab, *projects: Path) -> None:
+    lab.run("delete", "-f", *(name_of(lab, project) for project in projects)).expect(0)
+
+
+IDENTITY = """
+hostname; cat /etc/machine-id /proc/sys/kernel/random/boot_id /sys/class/net/eth0/address
+head -c 32 /dev/urandom | od -An -tx1 -w32; cat /proc/sys/kernel/random/uuid; mktemp -u XXXXXXXXXXXXXXXX
+sudo cat /run/claude-sandbox/ssh_host_ed25519_key | sed -n 4p; cat /run/claude-sandbox/authorized_keys | cut -d' ' -f2
+"""
+
+
+def test_two_share_nothing_that_tells_them_apart(warm: Lab) -> None:
+    """Keys, ids, random bytes, addresses, and no connection from before."""
+    projects = [warm.project(f"{ODD} {i}") for i in (1, 2)]
+    told = [woken(first(warm, p, "sh", "-c", IDENTITY)).lines() for p in projects]
+    assert len(told[0]) == len(told[1]) == 9 and all(told[0]), told
+    assert not set(told[0]) & set(told[1]), told
+    assert told[0][0] == name_of(warm, projects[0])
+    for project in projects:
+        sockets = first(warm, project, "sh", "-c", "cat /proc/net/tcp; date +%s").lines()
+        # One is established: that of the ssh master, by which we ask.
+        assert sum(line.split()[3] == "01" for line in sockets[1:-1]) == 1, sockets
+        assert abs(int(sockets[-1]) - time.time()) < 5
+    delete(warm, *projects)
+
+
+def test_nothing_of_a_machine_is_in_a_template(warm: Lab) -> None:
+    """Neither on its disk nor in its memory; what made it is thrown away."""
+    secret = "sk-ant-" + "".join(random.choices("abcdefghijklmnopqrstuvwxyz", k=40))
+    templates = [p for p in (warm.state / "warm").iterdir() if p.is_dir()]
+    project = warm.project("secretive")
+    woken(first(warm, project, "true", env={"ANTHROPIC_API_KEY": secret}))
+    assert templates == [p for p in (warm.state / "warm").iterdir() if p.is_dir()]
+    for template in templates:
+        assert {p.name for p in template.iterdir()} == {"ram", "state", "disk.qcow2", "config.json"}
+        ram = (template / "ram").open("rb")
+        begin = 0
+        while True:
+            try:
+                begin = os.lseek(ram.fileno(), begin, os.SEEK_DATA)
+            except OSError:
+                break
+            end = os.lseek(ram.fileno(), begin, os.SEEK_HOLE)
+            data = os.pread(ram.fileno(), end - begin, begin)
+            for words in (KEY.encode(), secret.encode(), b"b3BlbnNzaC1rZXktdjEA"):
+                assert words not in data, words
+            begin = end
+    delete(warm, project)
+
+
+def test_coherent_both_ways(warm: Lab) -> None:
+    """A file changed on one side is seen on the other within two seconds."""
+    project = warm.project("both sides ä")
+    (project / "file").write_text("one")
+    assert woken(first(warm, project, "cat", "file")).text == "one"
+    for text in ("two", "three, which is longer", "4"):
+        (project / "file").write_text(text)
+        (project / f"new {text}").touch()
+        time.sleep(1.9)     # the promise itself
+        assert first(warm, project, "sh", "-c", f"cat file; ls 'new {text}'").text == f"{text}new {text}\n"
+        first(warm, project, "sh", "-c", f"printf '%s' 'guest {text}' >file; mkdir -p 'd {text}'").expect(0)
+        assert (project / "file").read_text() == f"guest {text}" and (project / f"d {text}").is_dir()
+    (project / "file").unlink()
+    time.sleep(1.9)
+    first(warm, project, "cat", "file").expect(1)
+    delete(warm, project)
+
+
+def test_what_root_makes_is_the_users_in_the_end(warm: Lab) -> None:
+    project = warm.project("of root")
+    woken(first(warm, project, "sudo", "sh", "-c", "mkdir d; touch d/f; ln -s /etc/passwd l; chmod 4755 d/f")).expect(0)
+    warm.run("-d", project, "stop").expect(0)
+    for path in (project / "d", project / "d/f", project / "l"):
+        owner = path.lstat()
+        assert (owner.st_uid, owner.st_gid) == (os.getuid(), os.getgid()), path
+    shutil.rmtree(project / "d")
+    delete(warm, project)
+
+
+def test_a_template_that_is_damaged(warm: Lab) -> None:
+    """The VM boots, and it is said why."""
+    project = warm.project("damaged")
+    name = warm.library("create", project=str(project))["ok"]      # as Python programs make one
+    first(warm, project, "true").expect(0)
+    delete(warm, project)
+    assert name
+    project = warm.project("damaged too")
+    states = {p: p.read_bytes() for p in (warm.state / "warm").glob("*/state")}
+    try:
+        for path in states:
+            path.write_bytes(b"no state at all")
+        done = first(warm, project, "hostname").expect(0, "booting, since waking failed: ")
+        assert done.text.strip() == name_of(warm, project)
+    finally:
+        for path, data in states.items():
+            path.write_bytes(data)
+    delete(warm, project)
+
+
+def test_without(warm: Lab) -> None:
+    """A switch, and a disk that is smaller than a template's."""
+    project = warm.project("cold")
+    done = first(warm, project, "cat", "/proc/uptime", env={"CLAUDE_SANDBOX_WARM": "0"}).expect(0)
+    assert "guest: 2 ok" not in done.err
+    delete(warm, project)
+
+
+# ---- suspended ---------------------------------------------------------------------------------------------
+
+TICKS = "cd /; setsid sh -c 'while sleep 0.2; do echo tick; done' >/tmp/ticks 2>&1 </dev/null & "
+
+
+def ticks(lab: Lab, project: Path) -> int:
+    return int(woken(first(lab, project, "sh", "-c", "wc -l </tmp/ticks")).text)
+
+
+def test_suspended_and_forked(warm: Lab) -> None:
+    project, copy = warm.project("suspended"), warm.project("its copy")
+    woken(first(warm, project, "sh", "-c", TICKS + "sleep 1; cp /etc/hostname ~/mine"))
+    before = ticks(warm, project)
+    assert before > 0
+    assert warm.run("-d", project, "stop", "--suspend").expect(0).text == f"Suspended {name_of(warm, project)}.\n"
+    assert warm.row(project).state == "suspended"
+    warm.run("prune", "--dry-run").expect(0)
+    # Nobody changes its sizes meanwhile, but it can be copied.
+    assert warm.run("-d", copy, "fork", name_of(warm, project)).expect(0).text.startswith("Made ")
+    assert warm.row(copy).state == "suspended"
+    for place in (project, copy):
+        now = ticks(warm, place)
+        assert now >= before
+        until(lambda: ticks(warm, place) > now, "what ran goes on")
+        told = first(warm, place, "sh", "-c", "hostname; cat ~/mine; date +%s").lines()
+        assert told[:2] == [name_of(warm, place), name_of(warm, project)]
+        assert abs(int(told[2]) - time.time()) < 5
+    delete(warm, project, copy)
+
+
+def test_a_program_in_the_project_is_in_the_way(warm: Lab) -> None:
+    project = warm.project("in use")
+    woken(first(warm, project, "sh", "-c", "setsid sleep 600 >/dev/null 2>&1 </dev/null &"))
+    done = warm.run("-d", project, "stop", "--suspend").expect(FAILED, f"a program in the VM uses {project}")
+    assert "without --suspend" in done.err
+    assert warm.row(project).state == "running"
+    assert first(warm, project, "pwd").text == f"{project}\n"
+    warm.run("-d", project, "stop").expect(0)
+    assert warm.row(project).state == "stopped"
+    delete(warm, project)
+
+
+def test_what_was_kept_can_be_given_up(warm: Lab) -> None:
+    project = warm.project("given up")
+    woken(first(warm, project, "sh", "-c", TICKS + "touch ~/kept; sync"))
+    warm.run("-d", project, "stop", "--suspend").expect(0)
+    home = warm.state / "qemu" / name_of(warm, project)
+    assert (home / "ram").exists()
+    (home / "state").write_bytes(b"damaged")
+    first(warm, project, "true").expect(FAILED, "what was kept can't go on", f"claude-sandbox stop {home.name}")
+    assert warm.row(project).state == "suspended"
+    warm.run("-d", project, "stop").expect(0)
+    assert warm.row(project).state == "stopped" and not (home / "ram").exists()
+    first(warm, project, "sh", "-c", "ls ~/kept && ! ls /tmp/ticks 2>/dev/null").expect(0)
+    delete(warm, project)
+
+
+# ---- many --------------------------------------------------------------------------------------------------
+
+def test_soak(warm: Lab) -> None:
+    """Each answers its first command, and none of them had to boot."""
+    def one(i: int) -> str:
+        project = warm.project(f"soak {i}")
+        said = woken(first(warm, project, "cat", "/proc/sys/kernel/random/boot_id")).text
+        delete(warm, project)
+        return said
+
+    told = [one(i) for i in range(SOAK // 2)]
+    with ThreadPoolExecutor(2) as two:
+        told += list(two.map(one, range(SOAK // 2, SOAK)))
+    assert len(set(told)) == SOAK
