@@ -279,6 +279,13 @@ static int load_scripts(struct csb__env *env, const char *base_name, struct csb_
     return rc == 0 || rc == CSB_ENOTFOUND ? 0 : csb__error_propagate(err, CSB__STEAL(e));
 }
 
+static bool is_base(struct csb__env *env, const char *name) {
+    CSB__AUTORECORD record = {0};
+
+    return csb__store_load(env, name, &record, NULL) == 0 && record.is_protected &&
+           !record.spec.project_dir;
+}
+
 int csb_vm_clone(csb_ctx *ctx, const char *base_name, const csb_vm_options *opts, csb_vm **ret,
                  csb_error **err) {
     CSB__CLEANUP(cleanup_spec) struct csb__spec spec = {0};
@@ -294,6 +301,10 @@ int csb_vm_clone(csb_ctx *ctx, const char *base_name, const csb_vm_options *opts
     rc = resolve(ctx, opts, &spec, err);
     if (rc == 0) {
         rc = load_scripts(&ctx->env, base_name, &text, &source, err);
+    }
+    /* A base is made to be copied, and has nobody's secrets; another VM is copied once. */
+    if (rc == 0 && !source.scripts && is_base(&ctx->env, base_name)) {
+        source.warm_up = csb__guest_warm_up;
     }
     return rc == 0 ? make(ctx, &source, &spec, ret, err) : rc;
 }

@@ -85,6 +85,16 @@ class Library:
         self.call(made[0], self.ctx, source, byref(options), byref(self.vm))
         return self.name()
 
+    def base(self, name: str, argv: list[str]) -> int:
+        """A machine without a project in which a program has run, and that is protected then."""
+        options = VmOptions(size=ctypes.sizeof(VmOptions), name=name.encode())
+        self.call("csb_vm_create", self.ctx, c_char_p(None), byref(options), byref(self.vm))
+        self.call("csb_vm_start", self.vm)
+        status = self.execute(name, argv)
+        self.stop(name)
+        self.call("csb_vm_protect", self.vm, c_int(1))
+        return status
+
     def open(self, name: str) -> None:
         self.call("csb_vm_open", self.ctx, c_char_p(name.encode()), byref(self.vm))
 

@@ -161,6 +161,24 @@ def test_without(warm: Lab) -> None:
     delete(warm, project)
 
 
+def test_a_base_has_a_template_of_its_own(warm: Lab) -> None:
+    """Copies of a protected VM without a project are woken, too; the template goes with what it is of."""
+    assert warm.library("base", name="base", argv=["sh", "-c", "sudo touch /var/marker; sync"]) == {"ok": 0}
+    for i in (1, 2):
+        project = warm.project(f"of a base {i}")
+        done = warm.run("-v", "-c", "base", "-d", project, "shell", "--", "sh", "-c", "ls /var/marker; hostname", seconds=600)
+        assert woken(done).lines() == ["/var/marker", name_of(warm, project)]
+        assert ("booting a template" in done.err) == (i == 1)
+        delete(warm, project)
+    of_base = [p for p in (warm.state / "warm").glob("*/config.json") if '"base ' in p.read_text()]
+    assert len(of_base) == 1
+    warm.run("prune", "--leftovers", "-y").expect(0)
+    assert of_base[0].exists()
+    warm.run("delete", "-f", "base").expect(0)
+    warm.run("prune", "--leftovers", "-y").expect(0)
+    assert not of_base[0].exists()
+
+
 # ---- suspended ---------------------------------------------------------------------------------------------
 
 TICKS = "cd /; setsid sh -c 'while sleep 0.2; do echo tick; done' >/tmp/ticks 2>&1 </dev/null & "

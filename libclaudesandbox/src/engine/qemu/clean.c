@@ -181,6 +181,25 @@ static int used_bases(struct csb__env *env, struct csb__strv *images, struct csb
     return rc != 0 ? rc : images->failed || warm->failed ? csb__fail_nomem(err) : 0;
 }
 
+/* Templates on which others lie; of those that go now, the next time. */
+static int add_below(struct csb__env *env, const struct csb__strv *dirs, struct csb__strv *used,
+                     csb_error **err) {
+    for (size_t i = 0; i < dirs->len; i++) {
+        CSB__AUTOFREE char *path = NULL;
+        CSB__AUTOFREE char *below = NULL;
+
+        if (asprintf(&path, "%s/warm/%s", env->state_dir, dirs->items[i]) < 0) {
+            path = NULL;
+            return csb__fail_nomem(err);
+        }
+        below = csb__warm_below(path);
+        if (below && *below) {
+            add_base_name(used, below);
+        }
+    }
+    return used->failed ? csb__fail_nomem(err) : 0;
+}
+
 /* ---- warm templates --------------------------------------------------------------------------- */
 
 /* "KEY", or what is left of one who died over it, "KEY.tmp". */
@@ -198,7 +217,7 @@ static bool is_wanted(struct csb__env *env, const char *path, const char *name,
 
 /* With the lock of those who make them, and before the images, on which they lie. */
 static int clean_templates(struct csb__env *env, const struct csb__clean *clean,
-                           const struct csb__strv *used, csb_error **err) {
+                           struct csb__strv *used, csb_error **err) {
     CSB__AUTOSTRV dirs = CSB__STRV_INIT;
     CSB__AUTOCLOSE int lock = -1;
     char current[65] = "";
@@ -207,7 +226,10 @@ static int clean_templates(struct csb__env *env, const struct csb__clean *clean,
     if (rc != 0 || dirs.len == 0 || csb__lock_try(env, CSB__WARM_LOCK, &lock, NULL) != 0) {
         return rc;
     }
-    rc = csb__image_current(env, current, err);
+    rc = add_below(env, &dirs, used, err);
+    if (rc == 0) {
+        rc = csb__image_current(env, current, err);
+    }
     for (size_t i = 0; rc == 0 && i < dirs.len; i++) {
         CSB__AUTOFREE char *path = NULL;
 

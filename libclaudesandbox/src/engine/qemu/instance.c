@@ -83,9 +83,11 @@ int csb__instance_load_config(struct csb__instance *i, csb_error **err) {
     i->disk = (uint64_t)number(json, "disk", INT64_MAX);
     i->image = strdup(csb__json_string(json, "image", ""));
     i->warm = strdup(csb__json_string(json, "warm", ""));
+    i->warm_of = strdup(csb__json_string(json, "warm_of", ""));
+    i->warm_disk = (uint64_t)number(json, "warm_disk", INT64_MAX);
     i->fresh = json_is_true(json_object_get(json, "fresh"));
     i->kept = json_is_true(json_object_get(json, "kept"));
-    if (!i->image || !i->warm) {
+    if (!i->image || !i->warm || !i->warm_of) {
         return csb__fail_nomem(err);
     }
     if (i->cpus < 1 || i->memory == 0 || i->disk == 0 || !*i->image) {
@@ -140,10 +142,11 @@ static int save(const struct csb__instance *i, const char *name, json_t *json, c
 
 int csb__instance_save_config(const struct csb__instance *i, csb_error **err) {
     return save(i, "config.json",
-                json_pack("{s:i, s:i, s:I, s:I, s:s, s:s, s:b, s:b}", "schema", 1, "cpus", i->cpus,
-                          "memory", (json_int_t)i->memory, "disk", (json_int_t)i->disk, "image",
-                          i->image, "warm", i->warm ? i->warm : "", "fresh", i->fresh, "kept",
-                          i->kept),
+                json_pack("{s:i, s:i, s:I, s:I, s:s, s:s, s:s, s:I, s:b, s:b}", "schema", 1, "cpus",
+                          i->cpus, "memory", (json_int_t)i->memory, "disk", (json_int_t)i->disk,
+                          "image", i->image, "warm", i->warm ? i->warm : "", "warm_of",
+                          i->warm_of ? i->warm_of : "", "warm_disk", (json_int_t)i->warm_disk,
+                          "fresh", i->fresh, "kept", i->kept),
                 err);
 }
 
@@ -162,6 +165,7 @@ void csb__instance_finish(struct csb__instance *i) {
     free(i->run_dir);
     free(i->image);
     free(i->warm);
+    free(i->warm_of);
     free(i->boot);
     free(i->lent);
     *i = (struct csb__instance){0};

@@ -16,10 +16,12 @@ struct csb__instance {
     int cpus;
     uint64_t memory;
     uint64_t disk;
-    char *image; /* the image's directory */
-    char *warm;  /* the directory of the warm template whose disk lies below its own; "" */
-    bool fresh;  /* it has not run: it can be woken from that template */
-    bool kept;   /* what ran in it when it was stopped lies in its directory, see wake.h */
+    char *image;        /* the image's directory */
+    char *warm;         /* the directory of the warm template whose disk lies below its own; "" */
+    char *warm_of;      /* what that was made of besides the image: a base VM's disk; "" */
+    uint64_t warm_disk; /* how large its disk is; 0 without one */
+    bool fresh;         /* it has not run: it can be woken from that template */
+    bool kept;          /* what ran in it when it was stopped lies in its directory, see wake.h */
     /* run.json, of the last start; pid 0 when there was none */
     pid_t pid;
     uint64_t start_time;

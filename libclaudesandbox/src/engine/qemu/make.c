@@ -110,27 +110,25 @@ static int settle_sizes(struct csb__instance *i, const struct csb__spec *spec,
     return i->image ? 0 : csb__fail_nomem(err);
 }
 
-/* A template to be woken from, where that is wanted and can be had. Without one a machine boots. */
+/* A template to be woken from, where that is wanted and can be had: `i` is fresh then. Without one a
+ * machine boots. */
 static int choose_warm(struct csb__env *env, struct csb__instance *i,
-                       const struct csb__image *image, const struct csb__source *source,
-                       struct csb__warm *warm, csb_error **err) {
+                       const struct csb__image *image, const struct csb__instance *base,
+                       const struct csb__source *source, struct csb__warm *warm, csb_error **err) {
     CSB__AUTOERROR csb_error *e = NULL;
     int rc;
 
-    if (!source->warm_up || env->always_boot || i->disk < CSB__WARM_DISK) {
+    if (!source->warm_up || env->always_boot || (!base && i->disk < CSB__WARM_DISK)) {
         return 0;
     }
-    rc = csb__warm_ensure(env, i, image, source, warm, &e);
+    rc = csb__warm_ensure(env, i, image, base, source, warm, &e);
     if (rc == CSB_ECANCELED || rc == CSB_ETIMEOUT || rc == CSB_ENOMEM) {
         return csb__error_propagate(err, CSB__STEAL(e));
     }
     if (rc != 0) {
         csb__log(env, CSB_LOG_INFO, "the VM will boot: %s", csb_error_message(e));
-        return 0;
     }
-    i->warm = strdup(warm->dir);
-    i->fresh = true;
-    return i->warm ? 0 : csb__fail_nomem(err);
+    return 0;
 }
 
 int csb__qemu_create(struct csb__env *env, const struct csb__spec *spec,
@@ -152,7 +150,7 @@ int csb__qemu_create(struct csb__env *env, const struct csb__spec *spec,
     if (rc != 0) {
         return rc;
     }
-    rc = choose_warm(env, &i, &image, source, &warm, err);
+    rc = choose_warm(env, &i, &image, NULL, source, &warm, err);
     if (rc != 0) {
         return rc;
     }
@@ -189,42 +187,74 @@ static int open_base(struct csb__env *env, const char *name, struct csb__instanc
 }
 
 /* The guest takes the room into use when it boots. */
+/* What the copy will be; whatever the spec leaves open is the base's. */
+static int plan_copy(struct csb__env *env, const struct csb__spec *spec,
+                     const struct csb__instance *base, struct csb__instance *i, csb_error **err) {
+    int rc = csb__instance_init(env, spec->name, i, err);
+
+    if (rc != 0) {
+        return rc;
+    }
+    i->cpus = spec->cpus ? spec->cpus : base->cpus;
+    i->memory = spec->memory ? spec->memory : base->memory;
+    i->disk = spec->disk ? spec->disk : base->disk;
+    i->image = strdup(base->image);
+    i->warm = strdup(base->warm);
+    i->warm_of = strdup(base->warm_of);
+    i->warm_disk = base->warm_disk;
+    i->fresh = base->fresh;
+    i->kept = base->kept;
+    if (!i->image || !i->warm || !i->warm_of) {
+        return csb__fail_nomem(err);
+    }
+    if (i->disk < base->disk) {
+        return csb__fail(err, CSB_EINVAL, "a disk can't be made smaller than its base's, %lluGiB",
+                         (unsigned long long)(base->disk / GIB));
+    }
+    if (i->kept && (i->cpus != base->cpus || i->memory != base->memory || i->disk != base->disk)) {
+        return csb__fail(err, CSB_EINVAL, "a copy of a VM that is suspended has its sizes");
+    }
+    return 0;
+}
+
+static int copy_files(struct csb__env *env, const struct csb__instance *base,
+                      const struct csb__instance *i, csb_error **err) {
+    int rc = csb__disk_copy(env, base, i, err);
+
+    return rc == 0 && i->kept ? csb__disk_copy_kept(env, base, i, err) : rc;
+}
+
+/* A base that others are made of again and again has a warm template, too. */
+static int choose_warm_of(struct csb__env *env, struct csb__instance *i,
+                          const struct csb__instance *base, const struct csb__source *source,
+                          struct csb__warm *warm, csb_error **err) {
+    CSB__AUTOIMAGE image = {0};
+    int rc = source->warm_up && !base->kept ? csb__image_load(base->image, &image, err) : 0;
+
+    return rc == 0 && image.dir ? choose_warm(env, i, &image, base, source, warm, err) : rc;
+}
+
 int csb__qemu_clone(struct csb__env *env, const struct csb__spec *spec,
                     const struct csb__source *source, csb_error **err) {
     CSB__AUTOINSTANCE base = {0};
     CSB__AUTOINSTANCE i = {0};
+    CSB__AUTOWARM warm = {0};
     CSB__AUTOCLOSE int lock = -1;
     int rc = open_base(env, source->base, &base, &lock, err);
 
     if (rc == 0) {
-        rc = csb__instance_init(env, spec->name, &i, err);
+        rc = plan_copy(env, spec, &base, &i, err);
+    }
+    if (rc == 0) {
+        rc = choose_warm_of(env, &i, &base, source, &warm, err);
     }
     if (rc != 0) {
         return rc;
     }
-    i.cpus = spec->cpus ? spec->cpus : base.cpus;
-    i.memory = spec->memory ? spec->memory : base.memory;
-    i.disk = spec->disk ? spec->disk : base.disk;
-    i.image = strdup(base.image);
-    i.warm = strdup(base.warm);
-    if (!i.image || !i.warm) {
-        return csb__fail_nomem(err);
-    }
-    if (i.disk < base.disk) {
-        return csb__fail(err, CSB_EINVAL, "a disk can't be made smaller than its base's, %lluGiB",
-                         (unsigned long long)(base.disk / GIB));
-    }
-    i.fresh = base.fresh;
-    i.kept = base.kept;
-    if (i.kept && (i.cpus != base.cpus || i.memory != base.memory || i.disk != base.disk)) {
-        return csb__fail(err, CSB_EINVAL, "a copy of a VM that is suspended has its sizes");
-    }
     rc = make_dir(env, &i, err);
     if (rc == 0) {
-        rc = csb__disk_copy(env, &base, &i, err);
-    }
-    if (rc == 0 && i.kept) {
-        rc = csb__disk_copy_kept(env, &base, &i, err);
+        rc = warm.disk && i.fresh ? csb__disk_overlay(env, &i, warm.disk, "qcow2", err)
+                                  : copy_files(env, &base, &i, err);
     }
     if (rc == 0) {
         rc = csb__instance_save_config(&i, err);

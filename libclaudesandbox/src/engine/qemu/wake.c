@@ -17,7 +17,6 @@
 #include "engine/qemu/process.h"
 #include "engine/qemu/ram.h"
 #include "engine/qemu/virtiofs.h"
-#include "engine/qemu/warm.h"
 
 /* The state of the devices is half a megabyte: memory is not part of it. */
 #define MOVE_MS 30000
@@ -186,7 +185,7 @@ static int adopt(struct csb__env *env, const struct csb__instance *i, const stru
         return rc;
     }
     csb__strv_addf(&lines, "adopt %s", seed);
-    if (i->disk > CSB__WARM_DISK) {
+    if (i->disk > i->warm_disk) {
         csb__strv_add(&lines, "grow");
     }
     add_mounts(i, spec, &lines);
@@ -195,7 +194,7 @@ static int adopt(struct csb__env *env, const struct csb__instance *i, const stru
 
 /* The disk may be larger than the one that the kept guest knew. */
 static int resize_disk(struct csb__qmp *q, const struct csb__instance *i, csb_error **err) {
-    if (i->disk <= CSB__WARM_DISK) {
+    if (i->disk <= i->warm_disk) {
         return 0;
     }
     return csb__qmp_execute(q, "block_resize",

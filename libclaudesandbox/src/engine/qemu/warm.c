@@ -105,6 +105,7 @@ static int make_key(struct csb__env *env, const struct csb__instance *i,
     if (csb__kvm_usable(env, &why)) {
         add_processor(&text);
     }
+    csb__strbuf_printf(&text, "%s\n", i->warm_of ? i->warm_of : "");
     rc = add_words(env, i, image, &text, err);
     if (rc == 0 && text.failed) {
         rc = csb__fail_nomem(err);
@@ -113,6 +114,23 @@ static int make_key(struct csb__env *env, const struct csb__instance *i,
         csb__hash16(csb__strbuf_text(&text), key);
     }
     return rc;
+}
+
+/* A base VM as it is now, by its disk: started and stopped again it is another one. */
+static int tell_base(const struct csb__instance *base, char **ret, csb_error **err) {
+    CSB__AUTOFREE char *disk = csb__instance_path(base, "disk.qcow2");
+    struct stat st;
+
+    if (!disk || stat(disk, &st) != 0) {
+        return csb__fail_errno(err, disk ? errno : ENOMEM, "can't read the disk of %s", base->name);
+    }
+    if (asprintf(ret, "%s %llu %lld.%09ld %llu", base->name, (unsigned long long)st.st_ino,
+                 (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
+                 (unsigned long long)st.st_size) < 0) {
+        *ret = NULL;
+        return csb__fail_nomem(err);
+    }
+    return 0;
 }
 
 /* ---- one that is there ------------------------------------------------------------------------ */
@@ -152,9 +170,28 @@ static int read_note(const char *dir, struct csb__instance *ret, csb_error **err
         ret->cpus = (int)csb__json_int(json, "cpus", 0);
         ret->memory = (uint64_t)csb__json_int(json, "memory", 0);
         ret->image = strdup(csb__json_string(json, "image", ""));
-        rc = ret->image ? 0 : csb__fail_nomem(err);
+        ret->warm_of = strdup(csb__json_string(json, "warm_of", ""));
+        ret->warm = strdup(csb__json_string(json, "warm", ""));
+        rc = ret->image && ret->warm_of && ret->warm ? 0 : csb__fail_nomem(err);
     }
     return rc;
+}
+
+char *csb__warm_below(const char *dir) {
+    CSB__AUTOINSTANCE i = {0};
+
+    return read_note(dir, &i, NULL) == 0 ? CSB__STEAL(i.warm) : NULL;
+}
+
+/* Whether its base is still what it was. */
+static bool is_of_today(struct csb__env *env, const struct csb__instance *i) {
+    CSB__AUTOINSTANCE base = {0};
+    CSB__AUTOFREE char *now = NULL;
+    char name[CSB__NAME_MAX + 1];
+
+    snprintf(name, sizeof(name), "%.*s", (int)strcspn(i->warm_of, " "), i->warm_of);
+    return csb__vm_name_valid(name) && csb__instance_load(env, name, &base, NULL) == 0 &&
+           tell_base(&base, &now, NULL) == 0 && strcmp(now, i->warm_of) == 0;
 }
 
 bool csb__warm_would_serve(struct csb__env *env, const char *dir, const char *image_name) {
@@ -162,8 +199,10 @@ bool csb__warm_would_serve(struct csb__env *env, const char *dir, const char *im
     CSB__AUTOIMAGE image = {0};
     const char *slash;
 
-    if (read_note(dir, &i, NULL) != 0 || !(slash = strrchr(i.image, '/')) ||
-        strcmp(slash + 1, image_name) != 0) {
+    if (read_note(dir, &i, NULL) != 0 || !(slash = strrchr(i.image, '/'))) {
+        return false;
+    }
+    if (*i.warm_of ? !is_of_today(env, &i) : strcmp(slash + 1, image_name) != 0) {
         return false;
     }
     return csb__image_load(i.image, &image, NULL) == 0 &&
@@ -257,23 +296,25 @@ static int boot_and_keep(struct csb__env *env, struct csb__instance *i,
 
 /* A machine like others, that has no record and is thrown away but for what was kept. */
 static int make_instance(struct csb__env *env, const struct csb__instance *like,
-                         const struct csb__image *image, const char *dir, struct csb__instance *ret,
-                         csb_error **err) {
+                         const struct csb__image *image, const struct csb__instance *base,
+                         const char *dir, struct csb__instance *ret, csb_error **err) {
     char digits[9];
 
     csb__hash8(dir, digits);
     ret->name = strdup(GUEST_NAME);
     ret->dir = strdup(dir);
     ret->image = strdup(image->dir);
-    ret->warm = strdup("");
+    ret->warm = strdup(base ? base->warm : ""); /* on which its disk lies then, too */
+    ret->warm_of = strdup(like->warm_of);
     ret->cpus = like->cpus;
     ret->memory = like->memory;
-    ret->disk = CSB__WARM_DISK;
+    ret->disk = base ? base->disk : CSB__WARM_DISK;
     if (asprintf(&ret->run_dir, "%s/run/%s", env->state_dir, digits) < 0) {
         ret->run_dir = NULL;
     }
-    return ret->name && ret->dir && ret->image && ret->warm && ret->run_dir ? 0
-                                                                            : csb__fail_nomem(err);
+    return ret->name && ret->dir && ret->image && ret->warm && ret->warm_of && ret->run_dir
+               ? 0
+               : csb__fail_nomem(err);
 }
 
 /* What only a machine needs. */
@@ -293,21 +334,22 @@ static void strip(const struct csb__instance *i) {
 }
 
 static int make_files(struct csb__env *env, struct csb__instance *i, const struct csb__image *image,
-                      csb_error **err) {
+                      const struct csb__instance *base, csb_error **err) {
     int rc = csb__mkdirs(i->dir, err);
 
     if (rc == 0) {
         rc = csb__identity_make(env, i, err);
     }
     if (rc == 0) {
-        rc = csb__disk_overlay(env, i, image->root, "raw", err);
+        rc = base ? csb__disk_copy(env, base, i, err)
+                  : csb__disk_overlay(env, i, image->root, "raw", err);
     }
     return rc == 0 ? csb__instance_save_config(i, err) : rc;
 }
 
 static int make(struct csb__env *env, const struct csb__instance *like,
-                const struct csb__image *image, const struct csb__source *source,
-                const struct csb__warm *w, csb_error **err) {
+                const struct csb__image *image, const struct csb__instance *base,
+                const struct csb__source *source, const struct csb__warm *w, csb_error **err) {
     CSB__AUTOINSTANCE i = {0};
     CSB__AUTOFREE char *dir = NULL;
     int rc;
@@ -316,7 +358,7 @@ static int make(struct csb__env *env, const struct csb__instance *like,
         dir = NULL;
         return csb__fail_nomem(err);
     }
-    rc = make_instance(env, like, image, dir, &i, err);
+    rc = make_instance(env, like, image, base, dir, &i, err);
     if (rc == 0) {
         csb__qemu_adopt(env, &i); /* of one who died over it */
         rc = csb__qemu_kill(env, &i, err);
@@ -325,7 +367,7 @@ static int make(struct csb__env *env, const struct csb__instance *like,
         rc = csb__remove_tree(dir, err);
     }
     if (rc == 0) {
-        rc = make_files(env, &i, image, err);
+        rc = make_files(env, &i, image, base, err);
     }
     if (rc == 0) {
         rc = boot_and_keep(env, &i, source, err);
@@ -366,8 +408,9 @@ static bool is_callers(struct csb__env *env, int code) {
 
 /* With a limit of its own: a guest that does not come up must not keep a machine from booting. */
 static int make_in_time(struct csb__env *env, const struct csb__instance *i,
-                        const struct csb__image *image, const struct csb__source *source,
-                        const struct csb__warm *w, csb_error **err) {
+                        const struct csb__image *image, const struct csb__instance *base,
+                        const struct csb__source *source, const struct csb__warm *w,
+                        csb_error **err) {
     CSB__AUTOFREE char *note = NULL;
     CSB__AUTOERROR csb_error *e = NULL;
     int64_t saved = env->deadline;
@@ -383,7 +426,7 @@ static int make_in_time(struct csb__env *env, const struct csb__instance *i,
     }
     csb__progress(env, 0, 0, "booting a template for VMs of this size, once");
     env->deadline = csb__env_deadline(env, MAKE_MS);
-    rc = make(env, i, image, source, w, &e);
+    rc = make(env, i, image, base, source, w, &e);
     env->deadline = saved;
     if (rc == 0) {
         (void)unlink(note);
@@ -398,9 +441,10 @@ static int make_in_time(struct csb__env *env, const struct csb__instance *i,
     return csb__error_propagate(err, CSB__STEAL(e));
 }
 
-int csb__warm_ensure(struct csb__env *env, const struct csb__instance *i,
-                     const struct csb__image *image, const struct csb__source *source,
-                     struct csb__warm *ret, csb_error **err) {
+/* There by now. */
+static int find_or_make(struct csb__env *env, const struct csb__instance *i,
+                        const struct csb__image *image, const struct csb__instance *base,
+                        const struct csb__source *source, struct csb__warm *ret, csb_error **err) {
     CSB__AUTOCLOSE int lock = -1;
     int rc = make_key(env, i, image, ret->key, err);
 
@@ -414,9 +458,35 @@ int csb__warm_ensure(struct csb__env *env, const struct csb__instance *i,
     if (rc != 0 || is_there(ret)) {
         return rc;
     }
-    rc = make_in_time(env, i, image, source, ret, err);
+    rc = make_in_time(env, i, image, base, source, ret, err);
     if (rc != 0) {
         csb__error_prepend(err, "making a warm template");
+    }
+    return rc;
+}
+
+int csb__warm_ensure(struct csb__env *env, struct csb__instance *i, const struct csb__image *image,
+                     const struct csb__instance *base, const struct csb__source *source,
+                     struct csb__warm *ret, csb_error **err) {
+    int rc = 0;
+
+    free(i->warm_of);
+    i->warm_of = NULL;
+    if (base) {
+        rc = tell_base(base, &i->warm_of, err);
+    } else {
+        i->warm_of = strdup("");
+        rc = i->warm_of ? 0 : csb__fail_nomem(err);
+    }
+    if (rc == 0) {
+        rc = find_or_make(env, i, image, base, source, ret, err);
+    }
+    if (rc == 0) {
+        free(i->warm);
+        i->warm = strdup(ret->dir);
+        i->warm_disk = base ? base->disk : CSB__WARM_DISK;
+        i->fresh = true;
+        rc = i->warm ? 0 : csb__fail_nomem(err);
     }
     return rc;
 }

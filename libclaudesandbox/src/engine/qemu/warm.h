@@ -10,7 +10,8 @@
 #include "engine/qemu/image.h"
 #include "engine/qemu/instance.h"
 
-/* The disk of every template, and so the least that a machine has which is woken from one. */
+/* The disk of a template that is made of the image, and so the least that a machine has which is woken
+ * from it. */
 #define CSB__WARM_DISK (UINT64_C(40) << 30)
 
 /* Of who makes templates, and who removes them. */
@@ -25,16 +26,20 @@ struct csb__warm {
 void csb__warm_finish(struct csb__warm *w);
 #define CSB__AUTOWARM CSB__CLEANUP(csb__warm_finish) struct csb__warm
 
-/* The one for a machine with these sizes and this image (of `i` nothing else counts), made if it is
- * not there: as long as a boot then, with progress. */
-int csb__warm_ensure(struct csb__env *env, const struct csb__instance *i,
-                     const struct csb__image *image, const struct csb__source *source,
+/* The one for a machine with these sizes and this image, or else of this base, which must be stopped
+ * and is not changed (NULL: none); made if it is not there: as long as a boot then, with progress.
+ * The machine is noted to lie on it, and to be fresh. */
+int csb__warm_ensure(struct csb__env *env, struct csb__instance *i, const struct csb__image *image,
+                     const struct csb__instance *base, const struct csb__source *source,
                      struct csb__warm *ret, csb_error **err);
 /* Whether a template, by its directory, is what would be made for that machine today: QEMU may be
  * another one since. */
 bool csb__warm_is_current(struct csb__env *env, const struct csb__instance *i,
                           const struct csb__image *image, const char *dir);
 
+/* The template on which the disk of another one lies, by its directory ("": none), to be freed. NULL
+ * where that can't be told. */
+char *csb__warm_below(const char *dir);
 /* Whether the template in that directory is what would be made today for an image of that name. */
 bool csb__warm_would_serve(struct csb__env *env, const char *dir, const char *image_name);
 
