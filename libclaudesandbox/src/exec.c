@@ -7,8 +7,10 @@
 
 #include "core/options.h"
 #include "core/posix.h"
+#include "guest/forward.h"
 #include "guest/host_env.h"
 #include "guest/program.h"
+#include "guest/ready.h"
 #include "guest/script.h"
 #include "guest/ssh.h"
 #include "vm.h"
@@ -42,15 +44,34 @@ static int check(const csb_exec_options *o, int lowest_fd, csb_error **err) {
     return 0;
 }
 
-/* The way into the guest, or nothing. */
+/* The way into the guest, or nothing. A connection that died since, or the guest's reboot, took with it
+ * what it carried: that comes along. A port that is somebody else's by now keeps no program away. */
 static int ready(csb_vm *vm, csb_error **err) {
+    struct csb__env *env = &vm->ctx->env;
+    const struct csb__door *door = &vm->machine.door;
+    const struct csb__spec *spec = &vm->record.spec;
+    CSB__AUTOERROR csb_error *e = NULL;
     int rc = csb__vm_require_running(vm, err);
 
-    if (rc == 0) {
-        csb__env_begin(&vm->ctx->env, CONNECT_MS);
-        rc = csb__ssh_connect(&vm->ctx->env, &vm->machine.door, err);
+    if (rc != 0) {
+        return rc;
     }
-    return rc;
+    csb__env_begin(env, CONNECT_MS);
+    if (csb__ssh_is_connected(door)) {
+        return 0;
+    }
+    rc = csb__ssh_connect(env, door, err);
+    if (rc != 0 || !csb__ready_is_noted(door)) {
+        return rc;
+    }
+    rc = csb__forwards_open(env, door, spec->ports, spec->n_ports, &e);
+    if (rc == CSB_ECANCELED || rc == CSB_ENOMEM) {
+        return csb__error_propagate(err, CSB__STEAL(e));
+    }
+    if (rc != 0) {
+        csb__log(env, CSB_LOG_WARNING, "ports of %s: %s", csb_vm_name(vm), csb_error_message(e));
+    }
+    return csb__vm_arm_hooks(vm, NULL, err);
 }
 
 /* `at_once`: nobody can ask for signals to be sent, so its keeper may come a moment later. */

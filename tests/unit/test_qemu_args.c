@@ -71,7 +71,7 @@ START_TEST(without_kvm_it_is_emulated) {
     a.kvm = false;
     make_spec(&spec, "/data", false);
     csb__qemu_argv(&argv, &a, &spec);
-    ck_assert(test_has_words(&argv, "-accel", "tcg,thread=multi", "-cpu", "max", NULL));
+    ck_assert(test_has_words(&argv, "-accel", "tcg,thread=multi,tb-size=128", "-cpu", "max", NULL));
 }
 END_TEST
 

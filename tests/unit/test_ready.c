@@ -59,6 +59,7 @@ START_TEST(it_is_done_once_a_connection) {
 
     guest_make(&g);
     ck_assert(!holds(&g));
+    ck_assert(!csb__ready_is_noted(&g.door));
     csb__ready_save(&g.door, &g.spec, "/dev/shm/x/hooks.sock");
     ck_assert(csb__ready_load(&g.door, &g.spec, &hooks));
     ck_assert_str_eq(hooks, "/dev/shm/x/hooks.sock");
@@ -80,6 +81,7 @@ START_TEST(another_connection_is_another_guest) {
     ck_assert(!holds(&g));
     g.master = be_master(g.control);
     ck_assert(!holds(&g));
+    ck_assert(csb__ready_is_noted(&g.door));
 }
 END_TEST
 

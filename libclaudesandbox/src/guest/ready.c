@@ -72,6 +72,12 @@ bool csb__ready_load(const struct csb__door *door, const struct csb__spec *spec,
     return fd >= 0 && (!*hooks || *hooks_socket);
 }
 
+bool csb__ready_is_noted(const struct csb__door *door) {
+    CSB__AUTOFREE char *path = note_path(door);
+
+    return path && access(path, F_OK) == 0;
+}
+
 void csb__ready_save(const struct csb__door *door, const struct csb__spec *spec,
                      const char *hooks_socket) {
     CSB__AUTOFREE char *path = note_path(door);

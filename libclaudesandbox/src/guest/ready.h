@@ -12,6 +12,8 @@
  * freed; NULL when they don't. */
 bool csb__ready_load(const struct csb__door *door, const struct csb__spec *spec,
                      char **hooks_socket);
+/* Whether there is a note at all: something was carried by a connection, if not by this one. */
+bool csb__ready_is_noted(const struct csb__door *door);
 /* Writes it. That it can't be is no harm: all is done again the next time. */
 void csb__ready_save(const struct csb__door *door, const struct csb__spec *spec,
                      const char *hooks_socket);

@@ -26,7 +26,7 @@ void csb__ssh_argv(struct csb__strv *argv, const struct csb__door *door) {
     csb__strv_add(argv, "ControlMaster=no");
 }
 
-static bool is_connected(const struct csb__door *door) {
+bool csb__ssh_is_connected(const struct csb__door *door) {
     CSB__AUTOCLOSE int fd = csb__unix_connect(door->control_path);
 
     return fd >= 0;
@@ -47,7 +47,7 @@ int csb__ssh_connect(struct csb__env *env, const struct csb__door *door, csb_err
                                 "-o", "ConnectTimeout=20", "-fN", NULL};
     int rc;
 
-    if (is_connected(door)) {
+    if (csb__ssh_is_connected(door)) {
         return 0;
     }
     /* Left behind by a master that was killed; ssh refuses to replace it. */
@@ -62,7 +62,7 @@ int csb__ssh_connect(struct csb__env *env, const struct csb__door *door, csb_err
     run.stdout_fd = CSB__FD_NULL;
     run.timeout_ms = 30000;
     rc = csb__run(env, &run, &result, err);
-    if (rc == 0 && result.status != 0 && !is_connected(door)) {
+    if (rc == 0 && result.status != 0 && !csb__ssh_is_connected(door)) {
         rc = csb__ssh_fail(&result, "no connection to the VM", err);
     }
     return rc;
@@ -162,7 +162,7 @@ void csb__ssh_disconnect(struct csb__env *env, const struct csb__door *door) {
     struct csb__run run = CSB__RUN_INIT;
     int64_t saved;
 
-    if (!door->control_path || !is_connected(door)) {
+    if (!door->control_path || !csb__ssh_is_connected(door)) {
         return;
     }
     add_common(&argv, door);

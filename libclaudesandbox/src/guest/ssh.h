@@ -7,6 +7,8 @@
 #include "core/process.h"
 #include "engine/engine.h"
 
+/* Whether the connection is open. Starts nothing. */
+bool csb__ssh_is_connected(const struct csb__door *door);
 /* Opens the connection unless it is open. EENGINE with what ssh said. */
 int csb__ssh_connect(struct csb__env *env, const struct csb__door *door, csb_error **err);
 

@@ -48,7 +48,9 @@ static void add_path(struct csb__strv *argv, const char *option, const char *pre
 static void add_machine(struct csb__strv *argv, const struct csb__qemu_args *a) {
     add_words(argv, "-name", a->name);
     add_words(argv, "-machine", "q35,usb=off,vmport=off,smbus=off,sata=off,memory-backend=mem0");
-    add_words(argv, "-accel", a->kvm ? "kvm" : "tcg,thread=multi");
+    /* Emulation keeps what it has translated, in up to 1 GiB if one lets it. Claude's start takes three
+     * times as long with 32 MiB, and no longer with 64. */
+    add_words(argv, "-accel", a->kvm ? "kvm" : "tcg,thread=multi,tb-size=128");
     add_words(argv, "-cpu", a->kvm ? "host" : "max");
     csb__strv_add(argv, "-smp");
     csb__strv_addf(argv, "%d", a->cpus);
