@@ -92,8 +92,10 @@ static const char keeper[] =
 void csb__keeper_script(struct csb__strbuf *out, const char *token, size_t stash_len) {
     CSB__AUTOSTRBUF inner = CSB__STRBUF_INIT;
 
-    csb__strbuf_printf(&inner, "umask 077; f=" CSB__TOKEN_FILE "%s; e=" CSB__STASH "%s\n", token,
-                       token);
+    /* Who is to hear the token may be gone already: that is what a keeper is for. */
+    csb__strbuf_printf(&inner,
+                       "trap '' PIPE; umask 077; f=" CSB__TOKEN_FILE "%s; e=" CSB__STASH "%s\n",
+                       token, token);
     if (stash_len > 0) {
         csb__strbuf_printf(&inner, "head -c %zu >\"$e\" || { rm -f \"$e\"; exit 1; }\n", stash_len);
     }
