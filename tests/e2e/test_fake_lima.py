@@ -767,11 +767,14 @@ def refuses_mounts(lab: FakeLab, change: Any, saying: str) -> None:
 
 
 def test_running_vm_that_mounts_more_is_stopped(lab: FakeLab) -> None:
-    """Also when it was running before: what it sees now is what counts."""
+    """Also when it was running before, as soon as the connection is another one: a guest that was rebooted may
+    see something else."""
     project = lab.project()
     lab.make(project).expect(0)
     info = lab.lima_home / lab.row(project).name / "mountinfo.tmp"
     info.write_text(info.read_text() + LIE.format("/root", "rw", "9p"))
+    lab.run("-d", project, "shell", "--", "true").expect(0)
+    (info.parent / "ssh.sock.ready").unlink()
     lab.run("-d", project, "shell", "--", "true").expect(FAILED, "was not asked for")
     assert lab.row(project).state == "stopped"
 

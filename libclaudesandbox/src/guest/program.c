@@ -286,7 +286,7 @@ void csb__program_end(struct csb__env *env, struct csb__program *p) {
     if (!p->over) {
         (void)csb__write(p->keeper.stdio[0], CSB__KEEPER_END, strlen(CSB__KEEPER_END));
         csb__fd_close(&p->keeper.stdio[0]);
-        (void)csb__child_wait(env, &p->keeper, -1, "ending the program", NULL);
+        (void)csb__child_wait(env, &p->keeper, csb__now_ms() + END_MS, "ending the program", NULL);
         (void)csb__child_wait(env, &p->ssh, csb__now_ms() + REST_MS, "ending ssh", NULL);
         csb__child_end(&p->ssh);
         p->over = true;
