@@ -34,9 +34,11 @@ static const char *unquote(const char *p, char *out) {
 static const char *unescape(const char *p, char *out) {
     MUST(*p++ == '"');
     for (; *p && *p != '"'; p++) {
+        bool escaped = *p == '\\';
+
         MUST(*p != '\n');
-        p += *p == '\\';
-        *out++ = p[-1] == '\\' && *p == 't' ? '\t' : *p;
+        p += escaped;
+        *out++ = (char)(escaped && *p == 't' ? '\t' : *p);
     }
     *out = '\0';
     return p;
