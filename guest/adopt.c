@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -111,11 +110,9 @@ static int renew_boot_id(void) {
     char text[40];
     size_t len = 0;
 
-    if (getrandom(raw, sizeof raw, 0) != (ssize_t)sizeof raw) {
+    if (identity_random_uuid(raw) < 0) {
         return -1;
     }
-    raw[6] = (unsigned char)((raw[6] & 0x0f) | 0x40);
-    raw[8] = (unsigned char)((raw[8] & 0x3f) | 0x80);
     for (size_t i = 0; i < sizeof raw; i++) {
         const char *dash = i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "";
 

@@ -79,6 +79,8 @@ bool identity_hostname_valid(const char *name);
 int identity_set_hostname(const char *name);
 int identity_set_machine_id(const char *wanted);
 int identity_set_timezone(const char *zone);
+/* The bytes of a version 4 UUID, as systemd and the kernel make them for their ids. */
+int identity_random_uuid(unsigned char raw[16]);
 
 /* ---- network.c ----------------------------------------------------------------------------- */
 

@@ -68,14 +68,21 @@ int identity_set_hostname(const char *name) {
     return set_hosts(name);
 }
 
+int identity_random_uuid(unsigned char raw[16]) {
+    if (getrandom(raw, 16, 0) != 16) {
+        return -1;
+    }
+    raw[6] = (unsigned char)((raw[6] & 0x0f) | 0x40);
+    raw[8] = (unsigned char)((raw[8] & 0x3f) | 0x80);
+    return 0;
+}
+
 static int random_id(char id[33]) {
     unsigned char raw[16];
 
-    if (getrandom(raw, sizeof raw, 0) != (ssize_t)sizeof raw) {
+    if (identity_random_uuid(raw) < 0) {
         return -1;
     }
-    raw[6] = (unsigned char)((raw[6] & 0x0f) | 0x40); /* a version 4 UUID, as systemd makes */
-    raw[8] = (unsigned char)((raw[8] & 0x3f) | 0x80);
     for (size_t i = 0; i < sizeof raw; i++) {
         snprintf(id + 2 * i, 3, "%02x", raw[i]);
     }

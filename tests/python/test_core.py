@@ -88,6 +88,9 @@ def test_the_life_of_a_machine(lab: FakeLab, ctx: cs.Context, base: str) -> None
     with pytest.raises(cs.StateError):
         vm.delete()
     assert ctx.for_project(str(project)).name == ctx.open(vm.name).name == vm.name
+    with pytest.raises(cs.NotSupportedError, match="lima engine can't keep"):
+        vm.stop(suspend=True)
+    assert vm.state is cs.State.RUNNING
     vm.stop()
     assert vm.configure(cpus=3) is False
     name = vm.name

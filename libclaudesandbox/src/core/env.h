@@ -15,8 +15,8 @@ struct csb__runner;
 
 struct csb__env {
     char *state_dir;
-    char *limactl;   /* NULL: on PATH */
-    char *guest_dir; /* image recipe and helper */
+    char *limactl;     /* NULL: on PATH */
+    char *guest_dir;   /* image recipe and helper */
     bool always_boot;  /* nothing is woken from warm templates */
     bool plain_shares; /* nothing is shared but in the simplest way */
     int timeout_ms;

@@ -22,11 +22,10 @@ static char *existing(const char *dir, const char *name) {
     return path;
 }
 
-int csb__image_load(const char *given, struct csb__image *ret, csb_error **err) {
+int csb__image_load(const char *dir, struct csb__image *ret, csb_error **err) {
     /* By its real path: disks will lie on it for as long as they live. */
-    CSB__AUTOFREE char *real = realpath(given, NULL);
-    const char *dir = real ? real : given;
-    CSB__AUTOFREE char *path = csb__path_join(dir, "image.json");
+    CSB__AUTOFREE char *real = realpath(dir, NULL);
+    CSB__AUTOFREE char *path = csb__path_join(real ? real : dir, "image.json");
     CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
     CSB__AUTOJSON *json = NULL;
     struct stat st;
@@ -43,6 +42,7 @@ int csb__image_load(const char *given, struct csb__image *ret, csb_error **err) 
         csb__error_prepend(err, "%s", path);
         return rc;
     }
+    dir = real ? real : dir;
     ret->dir = strdup(dir);
     /* QEMU enters an uncompressed kernel directly (PVH), which saves two seconds. */
     ret->kernel = existing(dir, "vmlinux");
