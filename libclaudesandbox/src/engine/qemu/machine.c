@@ -15,7 +15,7 @@
 #include "engine/qemu/ram.h"
 #include "engine/qemu/virtiofs.h"
 #include "engine/qemu/wake.h"
-#include "engine/qemu/warm.h"
+#include "engine/qemu/warm_key.h"
 
 #define SHUTDOWN_MS 30000
 #define CONSOLE_MAX 6000

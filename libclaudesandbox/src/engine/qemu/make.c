@@ -19,6 +19,7 @@
 #include "engine/qemu/process.h"
 #include "engine/qemu/virtiofs.h"
 #include "engine/qemu/warm.h"
+#include "engine/qemu/warm_key.h"
 
 #define GIB (UINT64_C(1) << 30)
 #define DEFAULT_DISK (40 * GIB)

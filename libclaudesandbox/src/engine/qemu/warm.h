@@ -10,10 +10,6 @@
 #include "engine/qemu/image.h"
 #include "engine/qemu/instance.h"
 
-/* The disk of a template that is made of the image, and so the least that a machine has which is woken
- * from it. */
-#define CSB__WARM_DISK (UINT64_C(40) << 30)
-
 /* Of who makes templates, and who removes them. */
 #define CSB__WARM_LOCK ".warm"
 
@@ -32,11 +28,6 @@ void csb__warm_finish(struct csb__warm *w);
 int csb__warm_ensure(struct csb__env *env, struct csb__instance *i, const struct csb__image *image,
                      const struct csb__instance *base, const struct csb__source *source,
                      struct csb__warm *ret, csb_error **err);
-/* Whether a template, by its directory, is what would be made for that machine today: QEMU may be
- * another one since. */
-bool csb__warm_is_current(struct csb__env *env, const struct csb__instance *i,
-                          const struct csb__image *image, const char *dir);
-
 /* The template on which the disk of another one lies, by its directory ("": none), to be freed. NULL
  * where that can't be told. */
 char *csb__warm_below(const char *dir);
