@@ -90,13 +90,13 @@ static int forget_kept(struct csb__instance *i, csb_error **err) {
 
 static int stop(struct csb__env *env, const char *name, const char *home_dir, unsigned flags,
                 csb_error **err) {
+    CSB__AUTOERROR csb_error *e = NULL; /* what is damaged can be stopped all the same */
     CSB__AUTOINSTANCE i = {0};
     int rc = csb__instance_load_process(env, name, &i, err);
 
     (void)home_dir;
-    if (rc == 0) {
-        rc = csb__instance_load_config(&i, flags & CSB__STOP_FORCE ? NULL : err);
-        rc = flags & CSB__STOP_FORCE ? 0 : rc; /* what is damaged can be stopped by force */
+    if (rc == 0 && csb__instance_load_config(&i, &e) != 0 && (flags & CSB__STOP_SUSPEND)) {
+        return csb__error_propagate(err, CSB__STEAL(e));
     }
     if (rc != 0) {
         return rc;
