@@ -137,6 +137,26 @@ static int check_not_foreign(struct csb__env *env, const struct csb__engine *eng
                      record->spec.name);
 }
 
+/* Somebody else's machine may be copied, but not changed for it. */
+static bool is_ours(struct csb__env *env, const struct csb__record *like, const char *name) {
+    CSB__AUTORECORD r = {0};
+
+    return csb__store_load(env, name, &r, NULL) == 0 && r.complete &&
+           strcmp(r.engine, like->engine) == 0 && strcmp(r.engine_home, like->engine_home) == 0;
+}
+
+static int call_engine(struct csb__env *env, const struct csb__engine *engine,
+                       const struct csb__record *record, const struct csb__source *source,
+                       csb_error **err) {
+    struct csb__source from = *source;
+
+    if (!source->base) {
+        return engine->create(env, &record->spec, source, err);
+    }
+    from.base_is_ours = is_ours(env, record, source->base);
+    return engine->clone(env, &record->spec, &from, err);
+}
+
 static int run_engine(struct csb__env *env, const struct csb__engine *engine,
                       struct csb__record *record, const struct csb__source *source,
                       csb_error **err) {
@@ -151,7 +171,7 @@ static int run_engine(struct csb__env *env, const struct csb__engine *engine,
     if (rc != 0) {
         return rc;
     }
-    rc = (source->base ? engine->clone : engine->create)(env, &record->spec, source, err);
+    rc = call_engine(env, engine, record, source, err);
     if (rc == 0) {
         record->complete = true;
         rc = csb__store_save(env, record, err);

@@ -65,7 +65,7 @@ START_TEST(one_is_created) {
     CSB__AUTOINSTANCE i = {0};
     CSB__AUTOERROR csb_error *e = NULL;
     struct csb__template template = {.cpus = 7, .memory = 3 * GIB};
-    const struct csb__source source = {"/t.yaml", &template, NULL, NULL, NULL};
+    const struct csb__source source = {.template_path = "/t.yaml", .template = &template};
 
     place_make(&p, answers, 1);
     p.spec.memory = 5 * GIB;
@@ -96,7 +96,7 @@ START_TEST(what_fails_leaves_nothing) {
 
     for (int i = 0; i < 3; i++) {
         AUTOPLACE p;
-        const struct csb__source source = {NULL, NULL, NULL, NULL, NULL};
+        const struct csb__source source = {.base = NULL};
 
         place_make(&p, table[i].answers, table[i].n);
         ck_assert_int_eq(csb__qemu_create(&p.env, &p.spec, &source, NULL), table[i].code);
@@ -108,7 +108,7 @@ END_TEST
 START_TEST(somebody_elses_files_stay) {
     static const struct test_answer answers[] = {HASH};
     AUTOPLACE p;
-    const struct csb__source source = {NULL, NULL, NULL, NULL, NULL};
+    const struct csb__source source = {.base = NULL};
 
     place_make(&p, answers, 1);
     ck_assert_int_eq(csb__mkdirs(p.dir, NULL), 0);
@@ -121,7 +121,7 @@ START_TEST(templates_ask_for_too_much) {
     AUTOPLACE p;
     CSB__AUTOERROR csb_error *e = NULL;
     struct csb__template template = {.beyond = (char *)"\"arch\"", .beyond_line = 5};
-    const struct csb__source source = {"/t.yaml", &template, NULL, NULL, NULL};
+    const struct csb__source source = {.template_path = "/t.yaml", .template = &template};
 
     place_make(&p, NULL, 0);
     ck_assert_int_eq(csb__qemu_create(&p.env, &p.spec, &source, &e), CSB_ENOTSUP);
@@ -146,7 +146,7 @@ START_TEST(one_is_cloned) {
     AUTOPLACE p;
     CSB__AUTOINSTANCE i = {0};
     CSB__AUTOERROR csb_error *e = NULL;
-    const struct csb__source source = {NULL, NULL, "base", NULL, NULL};
+    const struct csb__source source = {.base = "base"};
 
     place_make(&p, NULL, 0);
     put_base(&p);
@@ -188,7 +188,7 @@ START_TEST(what_cannot_be_cloned) {
     AUTOPLACE p;
     CSB__AUTOERROR csb_error *none = NULL;
     CSB__AUTOERROR csb_error *small = NULL;
-    const struct csb__source source = {NULL, NULL, "base", NULL, NULL};
+    const struct csb__source source = {.base = "base"};
     CSB__AUTOCLOSE int lock = -1;
 
     place_make(&p, NULL, 0);
