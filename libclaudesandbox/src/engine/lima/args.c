@@ -91,7 +91,7 @@ static void assign(struct csb__strbuf *sb, const char *path, json_t *value) {
     csb__strbuf_printf(sb, "%s%s = (\"%s\" | @base64d | @jsond)", sb->len ? " | " : "", path, code);
 }
 
-static json_t *mounts_json(const struct csb__spec *spec) {
+json_t *csb__lima_mounts_json(const struct csb__spec *spec) {
     CSB__AUTOJSON *array = json_array();
 
     for (size_t i = 0; array && i < spec->n_mounts; i++) {
@@ -115,18 +115,27 @@ static json_t *mounts_json(const struct csb__spec *spec) {
 
 /* Nothing that a guest listens on is opened on the host. guestIPMustBeZero must be said, else the
  * rule misses listeners on 127.0.0.1 and Lima's own last rule forwards them. */
-static json_t *no_forwards(void) {
+json_t *csb__lima_forwards_json(void) {
     return json_pack("[{s:s, s:b, s:s, s:b}]", "guestIP", "0.0.0.0", "guestIPMustBeZero", 0,
                      "proto", "any", "ignore", 1);
 }
 
-static void set_size(struct csb__strbuf *sb, const char *path, uint64_t bytes) {
+void csb__lima_size(uint64_t bytes, char out[CSB__LIMA_SIZE_MAX]) {
     if (bytes % (UINT64_C(1) << 30) == 0) {
-        csb__strbuf_printf(sb, " | %s = \"%" PRIu64 "GiB\"", path, bytes >> 30);
+        snprintf(out, CSB__LIMA_SIZE_MAX, "%" PRIu64 "GiB", bytes >> 30);
     } else if (bytes % (UINT64_C(1) << 20) == 0) {
-        csb__strbuf_printf(sb, " | %s = \"%" PRIu64 "MiB\"", path, bytes >> 20);
+        snprintf(out, CSB__LIMA_SIZE_MAX, "%" PRIu64 "MiB", bytes >> 20);
     } else {
-        csb__strbuf_printf(sb, " | %s = \"%" PRIu64 "\"", path, bytes);
+        snprintf(out, CSB__LIMA_SIZE_MAX, "%" PRIu64, bytes);
+    }
+}
+
+static void set_size(struct csb__strbuf *sb, const char *path, uint64_t bytes) {
+    char text[CSB__LIMA_SIZE_MAX];
+
+    if (bytes != 0) {
+        csb__lima_size(bytes, text);
+        csb__strbuf_printf(sb, " | %s = \"%s\"", path, text);
     }
 }
 
@@ -139,29 +148,39 @@ static void set_size(struct csb__strbuf *sb, const char *path, uint64_t bytes) {
 #define MOUNT_TYPE " | .mountType = \"9p\""
 #endif
 
+/* plain would drop the mounts; copyToHost lets a guest write on the host; a fixed port is taken as
+ * soon as a base has a second copy; containerd is downloaded unless refused. */
+const struct csb__lima_setting csb__lima_settings[] = {
+    {"mountInotify", "false"},
+    {"plain", "false"},
+    {"copyToHost", "[]"},
+    {"ssh.localPort", "0"},
+    {"ssh.loadDotSSHPubKeys", "false"},
+    {"ssh.forwardAgent", "false"},
+    {"ssh.forwardX11", "false"},
+    {"ssh.forwardX11Trusted", "false"},
+    {"containerd.system", "false"},
+    {"containerd.user", "false"},
+    {"propagateProxyEnv", "false"},
+    {"audio.device", "\"\""},
+    {"video.display", "\"none\""},
+    {NULL, NULL},
+};
+
 char *csb__lima_expression(const struct csb__spec *spec) {
-    /* plain would drop the mounts; copyToHost lets a guest write on the host; a fixed port is
-     * taken as soon as a base has a second copy; containerd is downloaded unless refused. */
-    static const char core[] = MOUNT_TYPE
-        " | .mountInotify = false | .plain = false | .copyToHost = []"
-        " | .ssh.localPort = 0 | .ssh.loadDotSSHPubKeys = false | .ssh.forwardAgent = false"
-        " | .ssh.forwardX11 = false | .ssh.forwardX11Trusted = false"
-        " | .containerd.system = false | .containerd.user = false | .propagateProxyEnv = false"
-        " | .audio.device = \"\" | .video.display = \"none\"";
     CSB__AUTOSTRBUF sb = CSB__STRBUF_INIT;
 
-    assign(&sb, ".mounts", mounts_json(spec));
-    assign(&sb, ".portForwards", no_forwards());
-    csb__strbuf_puts(&sb, core);
+    assign(&sb, ".mounts", csb__lima_mounts_json(spec));
+    assign(&sb, ".portForwards", csb__lima_forwards_json());
+    csb__strbuf_puts(&sb, MOUNT_TYPE);
+    for (const struct csb__lima_setting *s = csb__lima_settings; s->path; s++) {
+        csb__strbuf_printf(&sb, " | .%s = %s", s->path, s->value);
+    }
     if (spec->cpus != 0) {
         csb__strbuf_printf(&sb, " | .cpus = %d", spec->cpus);
     }
-    if (spec->memory != 0) {
-        set_size(&sb, ".memory", spec->memory);
-    }
-    if (spec->disk != 0) {
-        set_size(&sb, ".disk", spec->disk);
-    }
+    set_size(&sb, ".memory", spec->memory);
+    set_size(&sb, ".disk", spec->disk);
     return csb__strbuf_detach(&sb);
 }
 

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "core/json.h"
 #include "core/strbuf.h"
 #include "engine/engine.h"
 
@@ -17,6 +18,22 @@ bool csb__lima_mount_point(const struct csb__mount *m, size_t index, char *out, 
 
 /* EINVAL for a directory whose path Lima or QEMU would take for something else. */
 int csb__lima_check_mounts(const struct csb__spec *spec, csb_error **err);
+
+/* What is set in every machine's configuration, whatever its template says: a key, or two with a dot
+ * between them, and a value as JSON. The last has no path. mountType, which depends on the driver,
+ * is not among them. */
+struct csb__lima_setting {
+    const char *path;
+    const char *value;
+};
+extern const struct csb__lima_setting csb__lima_settings[];
+
+/* What a spec puts into "mounts" and "portForwards"; NULL when memory ran out. */
+json_t *csb__lima_mounts_json(const struct csb__spec *spec);
+json_t *csb__lima_forwards_json(void);
+/* A size as Lima takes it: "4GiB". */
+#define CSB__LIMA_SIZE_MAX 32
+void csb__lima_size(uint64_t bytes, char out[CSB__LIMA_SIZE_MAX]);
 
 /* The one yq expression that turns a template or a copy of a base into what the spec asks for.
  * To be freed; NULL when memory ran out. */
