@@ -11,6 +11,7 @@ import re
 import resource
 import shutil
 import signal
+import struct
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -208,6 +209,57 @@ def test_clone(lab: FakeLab) -> None:
     assert len(lab.calls("clone")) == 1 and lab.calls("clone")[0]["argv"].count("--set") == 1
     shared = json.loads((lab.lima_home / row.name / "lima.yaml").read_text())["mounts"]
     assert [m["location"] for m in shared] == [str(project), str(lab.state / ".claude")]
+
+
+def qcow2_template(lab: FakeLab) -> Path:
+    """Of an image that is a qcow2 file, as the real ones are: nothing but a header."""
+    image = lab.root / "image.qcow2"
+    image.write_bytes(b"QFI\xfb" + struct.pack(">IQIIQIIQQIIQQQQII", 3, 0, 0, 16, 3 << 30, 0, 6, 0x30000, 0x10000, 1, 0,
+                                               0, 0, 0, 0, 4, 104))
+    path = lab.root / "qcow2.yaml"
+    path.write_text(json.dumps({"images": [{"location": str(image)}], "cpus": 2, "memory": "2GiB", "disk": "3GiB"}))
+    return path
+
+
+def layer(lab: FakeLab, name: str) -> str:
+    """What a disk lies on; "" for nothing."""
+    head = (lab.lima_home / name / "disk").read_bytes()
+    at, size = struct.unpack_from(">QI", head, 8)
+    return head[at:at + size].decode()
+
+
+def layers(lab: FakeLab) -> set[str]:
+    place = lab.lima_home / "_claude-sandbox"
+    return {f"../_claude-sandbox/{path.name}" for path in place.iterdir()} if place.exists() else set()
+
+
+def test_copies_of_our_own_need_no_limactl(lab: FakeLab) -> None:
+    """They lie on one disk, which stays as long as one of them, whatever becomes of the base."""
+    first, second, third = lab.project("one"), lab.project("two"), lab.project("three")
+    lab.run("-d", first, "-t", qcow2_template(lab), "shell", "--", "true").expect(0)
+    lab.run("-d", first, "stop").expect(0)
+    base = lab.row(first).name
+    for project in (second, third):
+        lab.run("-d", project, "-c", base, "--cpus", "1", "shell", "--", "true").expect(0)
+    assert lab.calls("clone") == []
+    names = [lab.row(project).name for project in (second, third)]
+    assert {layer(lab, name) for name in (base, *names)} == layers(lab) and len(layers(lab)) == 1
+    assert (lab.row(second).cpus, lab.row(second).memory) == ("1", "2GiB")
+    lab.run("-d", first, "shell", "--", "true").expect(0)      # the base is still good for everything
+    lab.run("delete", "-y", "-f", base).expect(0)
+    lab.run("-d", second, "delete", "-y", "-f").expect(0)
+    assert len(layers(lab)) == 1
+    lab.run("-d", third, "delete", "-y", "-f").expect(0)
+    assert layers(lab) == set() and lab.instances() == set()
+
+
+def test_a_base_of_somebody_else_keeps_its_disk(lab: FakeLab) -> None:
+    lab.template = qcow2_template(lab)
+    disk = lab.foreign(BASE) / "disk"
+    before = disk.read_bytes()
+    lab.run("-d", lab.project(), "-c", BASE, "shell", "--", "true").expect(0)
+    assert len(lab.calls("clone")) == 1 and layers(lab) == set()
+    assert disk.read_bytes() == before
 
 
 # ---- a machine that is there, and becomes different ---------------------------------------------------------

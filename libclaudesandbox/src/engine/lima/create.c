@@ -7,10 +7,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/lock.h"
 #include "core/path.h"
 #include "engine/lima/args.h"
 #include "engine/lima/instance_dir.h"
 #include "engine/lima/lima.h"
+#include "engine/lima/overlay.h"
 
 #define CLONE_MS (10 * 60 * 1000)
 #define EDIT_MS (60 * 1000)
@@ -174,11 +176,68 @@ static int check_base(const struct csb__limactl *l, const char *base, const stru
     return 0;
 }
 
+static int copy_by_limactl(const struct csb__limactl *l, const struct csb__spec *spec,
+                           const char *base, csb_error **err) {
+    CSB__AUTOFREE char *expression = csb__lima_expression(spec);
+    CSB__AUTOSTRV args = CSB__STRV_INIT;
+    int rc = expression ? check_base(l, base, spec, err) : csb__fail_nomem(err);
+
+    if (rc == 0) {
+        csb__progress(l->env, 0, 0, "copying the base's disk");
+        csb__lima_clone_args(&args, spec, expression, base);
+        rc = make(l, spec, &args, CLONE_MS, err);
+    }
+    return rc;
+}
+
+/* What Lima makes of it is looked at by each start; here only where it is not what we wrote. */
+static int check_overrides(const struct csb__limactl *l, const struct csb__spec *spec,
+                           csb_error **err) {
+    CSB__AUTOFREE char *dir = csb__path_join(l->home, spec->name);
+    CSB__AUTOERROR csb_error *e = NULL;
+    int rc = !dir                               ? csb__fail_nomem(&e)
+             : csb__lima_has_overrides(l->home) ? csb__lima_verify(l, spec, &e)
+                                                : 0;
+
+    if (rc != 0 && dir) {
+        undo(l->env, dir, &e);
+    }
+    return rc == 0 ? 0 : csb__error_propagate(err, CSB__STEAL(e));
+}
+
+/* With the home's lock. Somebody else's base is not touched: its disk stays where it is. */
+static int copy(const struct csb__limactl *l, const struct csb__spec *spec,
+                const struct csb__source *source, csb_error **err) {
+    CSB__AUTOFREE char *dir = csb__path_join(l->home, spec->name);
+    CSB__AUTOERROR csb_error *e = NULL;
+    struct stat st;
+    int rc;
+
+    if (!dir) {
+        return csb__fail_nomem(err);
+    }
+    if (lstat(dir, &st) == 0) {
+        return fail_exists(l->home, spec->name, err);
+    }
+    if (!source->base_is_ours) {
+        return copy_by_limactl(l, spec, source->base, err);
+    }
+    rc = csb__lima_overlay(l, spec, source->base, &e);
+    if (rc == CSB_ENOTSUP) {
+        csb__log(l->env, CSB_LOG_INFO, "%s is copied by limactl: %s", source->base,
+                 csb_error_message(e));
+        return copy_by_limactl(l, spec, source->base, err);
+    }
+    if (rc == CSB_EEXISTS) {
+        return fail_exists(l->home, spec->name, err);
+    }
+    return rc == 0 ? check_overrides(l, spec, err) : csb__error_propagate(err, CSB__STEAL(e));
+}
+
 int csb__lima_clone(struct csb__env *env, const struct csb__spec *spec,
                     const struct csb__source *source, csb_error **err) {
     CSB__AUTOFREE char *home = NULL;
-    CSB__AUTOFREE char *expression = NULL;
-    CSB__AUTOSTRV args = CSB__STRV_INIT;
+    CSB__AUTOCLOSE int base_lock = -1;
     CSB__AUTOCLOSE int lock = -1;
     int rc;
 
@@ -186,19 +245,21 @@ int csb__lima_clone(struct csb__env *env, const struct csb__spec *spec,
         return csb__fail(err, CSB_EINVAL, "\"%s\" is no name of a Lima VM",
                          source->base ? source->base : "");
     }
-    rc = begin(env, spec, &home, &expression, err);
+    rc = csb__lima_check_mounts(spec, err);
+    if (rc == 0) {
+        rc = csb__lima_home(env, &home, err);
+    }
+    /* Nobody starts it while its disk is copied. */
+    if (rc == 0 && source->base_is_ours) {
+        rc = csb__lock(env, source->base, "using the base VM", &base_lock, err);
+    }
     if (rc == 0) {
         rc = csb__limactl_lock(env, home, &lock, err);
     }
     if (rc == 0) {
         struct csb__limactl l = {env, home, true};
 
-        rc = check_base(&l, source->base, spec, err);
-        if (rc == 0) {
-            csb__progress(env, 0, 0, "copying the base's disk");
-            csb__lima_clone_args(&args, spec, expression, source->base);
-            rc = make(&l, spec, &args, CLONE_MS, err);
-        }
+        rc = copy(&l, spec, source, err);
     }
     return rc;
 }

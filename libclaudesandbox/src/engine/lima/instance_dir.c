@@ -34,6 +34,18 @@ bool csb__lima_dir_protected(const char *dir) {
     return path && lstat(path, &st) == 0;
 }
 
+bool csb__lima_has_overrides(const char *home) {
+    static const char *const names[] = {"_config/default.yaml", "_config/override.yaml", NULL};
+    bool found = false;
+
+    for (int i = 0; names[i] && !found; i++) {
+        CSB__AUTOFREE char *path = csb__path_join(home, names[i]);
+
+        found = !path || access(path, F_OK) == 0 || errno != ENOENT;
+    }
+    return found;
+}
+
 /* The host agent writes its pid down when it begins, and removes the file at its end. */
 int64_t csb__lima_dir_started(const char *dir) {
     CSB__AUTOFREE char *path = csb__path_join(dir, "ha.pid");

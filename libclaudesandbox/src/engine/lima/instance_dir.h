@@ -12,6 +12,9 @@ bool csb__lima_dir_exists(const char *dir);
 /* The user has forbidden to delete it (limactl protect). */
 bool csb__lima_dir_protected(const char *dir);
 
+/* Whether Lima adds something of the user's to every machine's configuration. */
+bool csb__lima_has_overrides(const char *home);
+
 /* "lima-NAME" with what a host name may not have replaced; to be freed. */
 char *csb__lima_host_alias(const char *name);
 /* Empty strings unless its ssh.config is its own: a clone has its base's until it starts. */

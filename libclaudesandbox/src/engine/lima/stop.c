@@ -13,6 +13,7 @@
 #include "core/posix.h"
 #include "engine/lima/args.h"
 #include "engine/lima/instance_dir.h"
+#include "engine/lima/layers.h"
 #include "engine/lima/lima.h"
 #include "engine/lima/lima_proc.h"
 
@@ -146,5 +147,11 @@ int csb__lima_remove(struct csb__env *env, const char *name, const char *home, c
     if (rc == 0) {
         rc = pull_plug(name, home, err);
     }
-    return rc != 0 ? rc : delete_dir(&l, name, dir, err);
+    if (rc == 0) {
+        rc = delete_dir(&l, name, dir, err);
+    }
+    if (rc == 0) {
+        csb__lima_layers_clean(home);
+    }
+    return rc;
 }
