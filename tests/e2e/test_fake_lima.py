@@ -946,6 +946,17 @@ def test_status_of_many_vms(lab: FakeLab) -> None:
     assert len(lab.calls()) == 1 and lab.calls()[0]["verb"] == "list"
 
 
+def test_status_of_what_plainly_runs_starts_nothing(lab: FakeLab) -> None:
+    lab.template = qcow2_template(lab)
+    running, stopped = lab.project("running"), lab.project("stopped")
+    lab.make(running).expect(0)
+    lab.make(stopped).expect(0)
+    lab.run("-d", stopped, "stop").expect(0)
+    lab.log.unlink()
+    assert {row.project: row.state for row in lab.rows()} == {str(running): "running", str(stopped): "stopped"}
+    assert lab.calls() == []
+
+
 def test_status_starts_nothing_without_vms(lab: FakeLab) -> None:
     assert lab.rows() == []
     assert lab.calls() == []

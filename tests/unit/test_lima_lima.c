@@ -3,7 +3,9 @@
 
 #include <claudesandbox/vm.h>
 
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include "engine/lima/lima.h"
 
@@ -235,6 +237,69 @@ START_TEST(many_at_once) {
 }
 END_TEST
 
+#define YAML "images: [{location: /i}]\nvmType: qemu\ncpus: 3\nmemory: 2GiB\ndisk: 9GiB\n"
+
+static void look(int want, size_t calls) {
+    struct csb__machine m = {0};
+
+    ck_assert_int_eq(lima->inspect(&fake.env, "vm", fake.home, &m, NULL), 0);
+    ck_assert_int_eq(m.state, want);
+    ck_assert_uint_eq(fake.n_calls, calls);
+    csb__machine_finish(&m);
+}
+
+static int listen_at(const char *path) {
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+    ck_assert_int_eq(listen(fd, 8), 0);
+    return fd;
+}
+
+START_TEST(what_is_plain_limactl_is_not_asked) {
+    struct csb__machine m = {0};
+    int fd;
+
+    fake_put("vm", "lima.yaml", YAML);
+    fake_put("vm", "status", "Running");
+    fake_put("vm", "ha.pid", "1\n"); /* somebody else's by now */
+    ck_assert_int_eq(lima->inspect(&fake.env, "vm", fake.home, &m, NULL), 0);
+    ck_assert_int_eq(m.state, CSB_VM_STOPPED);
+    ck_assert_int_eq(m.cpus, 3);
+    ck_assert_uint_eq(m.memory, UINT64_C(2) << 30);
+    ck_assert_uint_eq(m.disk, UINT64_C(9) << 30);
+    csb__machine_finish(&m);
+    fd = listen_at(fake_path("vm", "ha.sock"));
+    fake_put("vm", "ha.stdout.log", "{\"status\":{\"sshLocalPort\":1}}\n");
+    fake_live("-pidfile", "vm", "qemu.pid");
+    look(CSB_VM_STARTING, 1); /* half of it: what limactl says */
+    fake_live("--pidfile", "vm", "ha.pid");
+    look(CSB_VM_STARTING, 1);
+    fake_put("vm", "ha.stdout.log", "{\"status\":{\"running\":true}}\n");
+    look(CSB_VM_RUNNING, 1);
+    ck_assert_int_eq(unlink(fake_path("vm", "ha.sock")), 0);
+    look(CSB_VM_RUNNING, 2); /* a host agent that does not answer */
+    close(fd);
+}
+END_TEST
+
+START_TEST(what_is_not_plain) {
+    fake_put("vm", "status", "Stopped");
+    fake_put("vm", "lima.yaml", "images: [{location: /i}]\n"); /* of Lima's own sizes */
+    look(CSB_VM_STOPPED, 1);
+    fake_put("vm", "file", "");
+    fake_put("vm", "lima.yaml", YAML "mounts: [{location: /dev/null}]\n");
+    look(CSB_VM_STOPPED, 2);
+    fake_put("vm", "lima.yaml", YAML "mounts: [{location: /nowhere/at/all}]\n");
+    look(CSB_VM_STOPPED, 2);
+    ck_assert_int_eq(mkdir(fake_path("_config", NULL), 0700), 0);
+    fake_put("_config", "default.yaml", "cpus: 9\n");
+    look(CSB_VM_STOPPED, 3);
+}
+END_TEST
+
 START_TEST(where_mounts_are) {
     struct csb__spec spec = {0};
     char *point;
@@ -267,6 +332,8 @@ Suite *lima_lima_suite(void) {
     tcase_add_test(tc, a_failing_limactl_is_no_missing_machine);
     tcase_add_test(tc, garbage_is_told);
     tcase_add_test(tc, many_at_once);
+    tcase_add_test(tc, what_is_plain_limactl_is_not_asked);
+    tcase_add_test(tc, what_is_not_plain);
     tcase_add_test(tc, where_mounts_are);
     suite_add_tcase(s, tc);
     return s;

@@ -45,7 +45,7 @@ struct csb__source {
     /* Does in a guest what a session needs, so that it is warm: for an engine that can keep one and
      * start new machines from it. NULL: nothing is to be kept. */
     int (*warm_up)(struct csb__env *env, const struct csb__door *door, csb_error **err);
-    bool base_is_ours;   /* there is a record of the base, of this engine and home */
+    bool base_is_ours; /* there is a record of the base, of this engine and home */
 };
 
 /* What an engine is told by csb_ctx_clean(). */

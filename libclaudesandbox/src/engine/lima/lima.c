@@ -72,10 +72,8 @@ static int probe(struct csb__env *env, char **what, csb_error **err) {
     return csb__limactl_version(env, what, err);
 }
 
-/* What is listed lands in `ret`. limactl fails when it misses one name of many: why it failed then
- * lands in *why, and those it found are there. */
-static int list(const struct csb__limactl *l, const char *const *names, size_t n,
-                struct csb__lima_list *ret, csb_error **why, csb_error **err) {
+int csb__lima_list(const struct csb__limactl *l, const char *const *names, size_t n,
+                   struct csb__lima_list *ret, csb_error **why, csb_error **err) {
     CSB__AUTOSTRV args = CSB__STRV_INIT;
     CSB__AUTORESULT r = {0};
     int rc;
@@ -96,7 +94,7 @@ static int fail_not_found(const char *home, const char *name, csb_error **err) {
     return csb__fail(err, CSB_ENOTFOUND, "Lima has no VM %s in %s", name, home);
 }
 
-static bool has_dir(const char *home, const char *name) {
+bool csb__lima_has_dir(const char *home, const char *name) {
     CSB__AUTOFREE char *dir = csb__path_join(home, name);
 
     return !dir || csb__lima_dir_exists(dir);
@@ -107,14 +105,14 @@ int csb__lima_look_up(const struct csb__limactl *l, const char *name, struct csb
     CSB__AUTOERROR csb_error *why = NULL;
     int rc;
 
-    if (!has_dir(l->home, name)) {
+    if (!csb__lima_has_dir(l->home, name)) {
         return fail_not_found(l->home, name, err);
     }
-    rc = list(l, &name, 1, ret, &why, err);
+    rc = csb__lima_list(l, &name, 1, ret, &why, err);
     if (rc != 0 || csb__lima_list_find(ret, name)) {
         return rc;
     }
-    if (why && has_dir(l->home, name)) {
+    if (why && csb__lima_has_dir(l->home, name)) {
         return csb__error_propagate(err, CSB__STEAL(why));
     }
     return fail_not_found(l->home, name, err);
@@ -156,78 +154,6 @@ int csb__lima_state(const char *home, const struct csb__lima_record *r) {
     return CSB_VM_BROKEN;
 }
 
-static int to_machine(const char *home, const struct csb__lima_record *r, struct csb__machine *ret,
-                      csb_error **err) {
-    CSB__AUTOMACHINE m = {.cpus = r->cpus, .memory = r->memory, .disk = r->disk};
-    CSB__AUTOFREE char *dir = csb__path_join(home, r->name);
-    int rc = dir ? csb__lima_door(dir, r->name, &m.door, err) : csb__fail_nomem(err);
-
-    if (rc != 0) {
-        return rc;
-    }
-    m.state = csb__lima_state(home, r);
-    m.disk_used = csb__tree_bytes(dir);
-    if (m.state == CSB_VM_RUNNING || m.state == CSB_VM_STARTING) {
-        m.started = csb__lima_dir_started(dir);
-    }
-    if (m.state == CSB_VM_BROKEN) {
-        m.reason = strdup(r->errors ? r->errors : "Lima can't tell its state");
-        if (!m.reason) {
-            return csb__fail_nomem(err);
-        }
-    }
-    *ret = m;
-    m = (struct csb__machine){0};
-    return 0;
-}
-
-static int inspect(struct csb__env *env, const char *name, const char *home,
-                   struct csb__machine *ret, csb_error **err) {
-    struct csb__limactl l = {env, home, false};
-    CSB__AUTOLIMALIST found = {NULL, 0};
-    int rc = csb__lima_look_up(&l, name, &found, err);
-
-    return rc != 0 ? rc : to_machine(home, csb__lima_list_find(&found, name), ret, err);
-}
-
-/* Those with a directory, so that the missing ones don't make limactl fail. */
-static size_t existing(const char *const *names, size_t n, const char *home, const char **ret) {
-    size_t m = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        if (has_dir(home, names[i])) {
-            ret[m++] = names[i];
-        }
-    }
-    return m;
-}
-
-static int inspect_all(struct csb__env *env, const char *const *names, size_t n, const char *home,
-                       struct csb__machine *rets, int *codes, csb_error **err) {
-    struct csb__limactl l = {env, home, false};
-    CSB__AUTOFREE const char **there = calloc(n + 1, sizeof(*there));
-    CSB__AUTOLIMALIST found = {NULL, 0};
-    CSB__AUTOERROR csb_error *why = NULL;
-    size_t m = there ? existing(names, n, home, there) : 0;
-    int rc = there ? 0 : csb__fail_nomem(err);
-
-    if (m > 0) {
-        rc = list(&l, there, m, &found, &why, err);
-    }
-    for (size_t i = 0; rc == 0 && i < n; i++) {
-        const struct csb__lima_record *r = csb__lima_list_find(&found, names[i]);
-
-        rets[i] = (struct csb__machine){0};
-        if (r) {
-            codes[i] = to_machine(home, r, &rets[i], NULL);
-        } else {
-            codes[i] = why && has_dir(home, names[i]) ? CSB_EENGINE : CSB_ENOTFOUND;
-            rets[i].reason = why ? strdup(csb_error_message(why)) : NULL;
-        }
-    }
-    return rc;
-}
-
 static void console(struct csb__env *env, const char *name, const char *home,
                     struct csb__strbuf *out) {
     CSB__AUTOFREE char *dir = csb__path_join(home, name);
@@ -261,8 +187,8 @@ const struct csb__engine csb__engine_lima = {
     .remove = csb__lima_remove,
     .rename = csb__lima_rename,
     .protect = csb__lima_protect,
-    .inspect = inspect,
-    .inspect_all = inspect_all,
+    .inspect = csb__lima_inspect,
+    .inspect_all = csb__lima_inspect_all,
     .console = console,
     .mount_point = mount_point,
 };

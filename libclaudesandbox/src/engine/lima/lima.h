@@ -7,6 +7,12 @@
 #include "engine/lima/limactl.h"
 #include "engine/lima/parse.h"
 
+/* A directory in the home; in doubt there is one. */
+bool csb__lima_has_dir(const char *home, const char *name);
+/* What is listed lands in `ret`. limactl fails when it misses one name of many: why it failed then
+ * lands in *why, and those it found are there. */
+int csb__lima_list(const struct csb__limactl *l, const char *const *names, size_t n,
+                   struct csb__lima_list *ret, csb_error **why, csb_error **err);
 /* One machine as limactl sees it; `ret` owns the record. ENOTFOUND. */
 int csb__lima_look_up(const struct csb__limactl *l, const char *name, struct csb__lima_list *ret,
                       csb_error **err);
@@ -17,6 +23,12 @@ int csb__lima_verify(const struct csb__limactl *l, const struct csb__spec *spec,
 
 /* The present home: absolute, its links resolved as Lima does. To be freed. */
 int csb__lima_home(struct csb__env *env, char **ret, csb_error **err);
+
+/* inspect.c */
+int csb__lima_inspect(struct csb__env *env, const char *name, const char *home,
+                      struct csb__machine *ret, csb_error **err);
+int csb__lima_inspect_all(struct csb__env *env, const char *const *names, size_t n,
+                          const char *home, struct csb__machine *rets, int *codes, csb_error **err);
 
 /* create.c */
 int csb__lima_create(struct csb__env *env, const struct csb__spec *spec,

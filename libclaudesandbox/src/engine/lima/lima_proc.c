@@ -49,8 +49,8 @@ bool csb__lima_args_match(const char *args, size_t len, const char *dir, bool *i
 }
 
 struct search {
-    const char *dir;
-    struct csb__lima_proc *procs;
+    char **dirs;
+    struct csb__lima_found *found;
     size_t n;
 };
 
@@ -58,27 +58,45 @@ static void take_process(pid_t pid, const char *args, size_t len, void *userdata
     struct search *s = userdata;
     struct csb__lima_proc p = {.pid = pid};
 
-    if (s->n < CSB__LIMA_PROCS_MAX && csb__lima_args_match(args, len, s->dir, &p.is_agent) &&
-        csb__process_start_time(pid, &p.start_time) == 0) {
-        s->procs[s->n++] = p;
+    for (size_t i = 0; i < s->n; i++) {
+        struct csb__lima_found *f = &s->found[i];
+
+        if (f->n < CSB__LIMA_PROCS_MAX && s->dirs[i] &&
+            csb__lima_args_match(args, len, s->dirs[i], &p.is_agent) &&
+            csb__process_start_time(pid, &p.start_time) == 0) {
+            f->procs[f->n++] = p;
+        }
     }
 }
 
 /* limactl resolves the links in LIMA_HOME before it names files in it. */
-static char *real_dir(const char *home, const char *name) {
+int csb__lima_procs_of(const char *home, const char *const *names, size_t n,
+                       struct csb__lima_found *ret, csb_error **err) {
     CSB__AUTOFREE char *real = realpath(home, NULL);
+    CSB__AUTOFREE char **dirs = calloc(n + 1, sizeof(*dirs));
+    struct search s = {dirs, ret, n};
+    int rc = dirs ? 0 : csb__fail_nomem(err);
 
-    return csb__path_join(real ? real : home, name);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        ret[i].n = 0;
+        dirs[i] = csb__path_join(real ? real : home, names[i]);
+        rc = dirs[i] ? 0 : csb__fail_nomem(err);
+    }
+    if (rc == 0) {
+        csb__lima_each_process(take_process, &s);
+    }
+    for (size_t i = 0; dirs && i < n; i++) {
+        free(dirs[i]);
+    }
+    return rc;
 }
 
 size_t csb__lima_procs(const char *home, const char *name, struct csb__lima_proc *ret) {
-    CSB__AUTOFREE char *dir = real_dir(home, name);
-    struct search s = {.dir = dir, .procs = ret};
+    struct csb__lima_found found = {.n = 0};
 
-    if (dir) {
-        csb__lima_each_process(take_process, &s);
-    }
-    return s.n;
+    (void)csb__lima_procs_of(home, &name, 1, &found, NULL);
+    memcpy(ret, found.procs, found.n * sizeof(*ret));
+    return found.n;
 }
 
 static bool is_alive(const struct csb__lima_proc *p) {

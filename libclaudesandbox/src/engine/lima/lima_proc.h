@@ -27,8 +27,16 @@ struct csb__lima_proc {
  * `dir`: each is told its pid file there. [pure] */
 bool csb__lima_args_match(const char *args, size_t len, const char *dir, bool *is_agent);
 
+struct csb__lima_found {
+    struct csb__lima_proc procs[CSB__LIMA_PROCS_MAX];
+    size_t n;
+};
+
 /* Those that live, zombies not counted, at most CSB__LIMA_PROCS_MAX. */
 size_t csb__lima_procs(const char *home, const char *name, struct csb__lima_proc *ret);
+/* The same of many machines in one look: ret[i] for names[i]. */
+int csb__lima_procs_of(const char *home, const char *const *names, size_t n,
+                       struct csb__lima_found *ret, csb_error **err);
 /* Whether the host agent, without which nothing goes on, still lives among those found before. */
 bool csb__lima_agent_alive(const struct csb__lima_proc *procs, size_t n);
 /* To the host agents or to the drivers among them; how many got it. */
