@@ -83,7 +83,9 @@ static int take_size(yaml_document_t *doc, const char *key, uint64_t *ret, csb_e
     if (!node || is_null(node)) {
         return 0;
     }
-    return csb__size_parse(scalar(node) ? scalar(node) : "", ret, err);
+    return csb__size_parse(scalar(node) ? scalar(node) : "", ret, NULL) == 0
+               ? 0
+               : csb__fail(err, CSB_EPROTOCOL, "%s is no size", key);
 }
 
 static int take_cpus(yaml_document_t *doc, int *ret, csb_error **err) {
