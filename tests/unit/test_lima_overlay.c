@@ -204,7 +204,7 @@ START_TEST(copies_share_a_layer_until_the_base_is_used) {
     ck_assert_int_eq(clone_base(NULL), 0);
     ck_assert_int_eq(count_layers(), 1);
     head_of(fake_path("base", "disk"), &base);
-    ck_assert_int_eq(truncate(fake_path("base", "disk"), CSB__QCOW2_OVERLAY + 65536), 0);
+    ck_assert_int_eq(truncate(fake_path("base", "disk"), (off_t)CSB__QCOW2_OVERLAY + 65536), 0);
     rename_spec("three");
     ck_assert_int_eq(clone_base(NULL), 0);
     ck_assert_int_eq(count_layers(), 2);

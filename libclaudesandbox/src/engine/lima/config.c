@@ -83,9 +83,10 @@ static int take_size(yaml_document_t *doc, const char *key, uint64_t *ret, csb_e
     if (!node || is_null(node)) {
         return 0;
     }
-    return csb__size_parse(scalar(node) ? scalar(node) : "", ret, NULL) == 0
-               ? 0
-               : csb__fail(err, CSB_EPROTOCOL, "%s is no size", key);
+    if (!scalar(node) || csb__size_parse(scalar(node), ret, NULL) != 0) {
+        return csb__fail(err, CSB_EPROTOCOL, "%s is no size", key);
+    }
+    return 0;
 }
 
 static int take_cpus(yaml_document_t *doc, int *ret, csb_error **err) {
@@ -170,7 +171,7 @@ int csb__lima_config_read(const char *text, size_t len, struct csb__lima_config 
         *ret = c;
         c = (struct csb__lima_config){.locations = CSB__STRV_INIT};
     }
-    return rc == 0 || rc == CSB_ENOMEM ? rc : CSB_EPROTOCOL;
+    return rc;
 }
 
 void csb__lima_config_finish(struct csb__lima_config *c) {

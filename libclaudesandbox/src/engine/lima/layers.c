@@ -80,7 +80,7 @@ static bool is_untouched(const char *path, const struct csb__qcow2 *disk) {
     CSB__AUTOFREE unsigned char *bytes = malloc(CSB__QCOW2_OVERLAY);
     struct stat st;
 
-    return bytes && lstat(path, &st) == 0 && st.st_size == CSB__QCOW2_OVERLAY &&
+    return bytes && lstat(path, &st) == 0 && st.st_size == (off_t)CSB__QCOW2_OVERLAY &&
            csb__qcow2_overlay(disk->size, disk->backing, bytes) &&
            csb__read_file(path, CSB__QCOW2_OVERLAY, &text) == 0 && text.len == CSB__QCOW2_OVERLAY &&
            memcmp(text.data, bytes, text.len) == 0;
@@ -229,9 +229,9 @@ static void mark(struct layers *all, const char *name) {
 static void find_layer(const char *home, const char *name, struct layers *all) {
     CSB__AUTOFREE char *path = layer_path(home, name);
     struct layer *items = realloc(all->items, (all->n + 1) * sizeof(*items));
-    struct csb__qcow2 head;
+    struct csb__qcow2 head = {0};
     const char *below;
-    bool ok;
+    bool ok = false;
 
     all->items = items ? items : all->items;
     if (!items || !path || read_head(path, &head, &ok) != 0 || (*head.backing && !ok)) {
@@ -247,9 +247,9 @@ static void find_layer(const char *home, const char *name, struct layers *all) {
 
 static void mark_disk(const char *home, const char *machine, struct layers *all) {
     CSB__AUTOFREE char *path = disk_path(home, machine);
-    struct csb__qcow2 head;
+    struct csb__qcow2 head = {0};
     const char *name;
-    bool ok;
+    bool ok = false;
     int rc = path ? read_head(path, &head, &ok) : ENOMEM;
 
     if (rc != 0) {

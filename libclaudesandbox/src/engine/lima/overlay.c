@@ -111,6 +111,7 @@ static bool is_qemu(const char *vm_type) {
 static int read_config(const struct copy *c, struct csb__strbuf *text, csb_error **err) {
     CSB__AUTOFREE char *path = csb__path_join(c->from, "lima.yaml");
     CSB__AUTOLIMACONFIG config = {.locations = CSB__STRV_INIT};
+    CSB__AUTOERROR csb_error *e = NULL;
     int rc;
 
     if (!path) {
@@ -119,9 +120,12 @@ static int read_config(const struct copy *c, struct csb__strbuf *text, csb_error
     if (csb__read_file(path, CSB__LIMA_CONFIG_MAX, text) != 0) {
         return fail_unknown("no lima.yaml that can be read", err);
     }
-    rc = csb__lima_config_read(csb__strbuf_text(text), text->len, &config, err);
+    rc = csb__lima_config_read(csb__strbuf_text(text), text->len, &config, &e);
+    if (rc == CSB_EPROTOCOL) {
+        return csb__fail(err, CSB_ENOTSUP, "%s", csb_error_message(e));
+    }
     if (rc != 0) {
-        return rc == CSB_EPROTOCOL ? CSB_ENOTSUP : rc;
+        return csb__error_propagate(err, CSB__STEAL(e));
     }
     if (!is_qemu(config.vm_type)) {
         return fail_unknown("another driver", err);

@@ -2,6 +2,7 @@
 /* QEMU's docs/interop/qcow2.rst says what stands where. All numbers have their big end first. */
 #include "engine/lima/qcow2.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define MAGIC 0x514649fbU /* "QFI", 0xfb */
@@ -84,8 +85,8 @@ bool csb__qcow2_overlay(uint64_t size, const char *backing, unsigned char out[CS
     put(out + 100, 4, V3_HEADER);
     put(out + V3_HEADER, 4, BACKING_FORMAT);
     put(out + V3_HEADER + 4, 4, 5);
-    memcpy(out + V3_HEADER + 8, "qcow2", 5);
-    memcpy(out + name_at, backing, name_len);
+    snprintf((char *)out + V3_HEADER + 8, 8, "qcow2");
+    snprintf((char *)out + name_at, CSB__QCOW2_NAME_MAX, "%s", backing);
     put(out + CLUSTER, 8, 2 * CLUSTER);
     for (int i = 0; i < 4; i++) {
         put(out + 2 * CLUSTER + (size_t)i * 2, 2, 1);

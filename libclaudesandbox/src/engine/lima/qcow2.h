@@ -12,7 +12,7 @@
 /* What of a file must be given to csb__qcow2_parse(). */
 #define CSB__QCOW2_HEAD 65536
 /* What csb__qcow2_overlay() writes. */
-#define CSB__QCOW2_OVERLAY (4 * 65536)
+#define CSB__QCOW2_OVERLAY ((size_t)4 * 65536)
 
 struct csb__qcow2 {
     uint64_t size;                     /* what a guest sees, in bytes */
