@@ -957,6 +957,21 @@ def test_status_of_what_plainly_runs_starts_nothing(lab: FakeLab) -> None:
     assert lab.calls() == []
 
 
+def test_all_are_stopped_at_once(lab: FakeLab) -> None:
+    """Each begins while none of the others ends."""
+    lab.template = qcow2_template(lab)
+    for i in range(10):
+        lab.make(lab.project(f"p{i}")).expect(0)
+    lab.faults({"verb": "stop", **HANG})
+    running = lab.start("stop-all")
+    until(lambda: len(lab.calls("stop", event="fault")) == 10, "ten at once")
+    running.signal(signal.SIGINT)
+    running.wait().expect(INTERRUPTED)
+    lab.faults()
+    lab.run("stop-all").expect(0)
+    assert {row.state for row in lab.rows()} == {"stopped"}
+
+
 def test_status_starts_nothing_without_vms(lab: FakeLab) -> None:
     assert lab.rows() == []
     assert lab.calls() == []
