@@ -283,6 +283,8 @@ START_TEST(bases_that_are_not_understood) {
     ck_assert_int_eq(refuse("disk", NULL, NULL), CSB_ENOTSUP);
     spec.disk = UINT64_C(1) << 30;
     ck_assert_int_eq(refuse("disk", NULL, NULL), CSB_ENOTSUP);
+    /* Its size is Lima's default, which only the disk itself says. */
+    ck_assert_int_eq(refuse("lima.yaml", "images: [a]\nvmType: qemu\n", NULL), CSB_ENOTSUP);
 }
 END_TEST
 

@@ -179,7 +179,7 @@ static int freeze(const char *home, const char *base, const char *disk, struct c
     return check_quiet(home, base, disk, layer, err);
 }
 
-int csb__lima_layer_of(const char *home, const char *base, struct csb__qcow2 *ret,
+int csb__lima_layer_of(const char *home, const char *base, uint64_t most, struct csb__qcow2 *ret,
                        csb_error **err) {
     CSB__AUTOFREE char *disk = disk_path(home, base);
     bool is_qcow2 = false;
@@ -192,6 +192,9 @@ int csb__lima_layer_of(const char *home, const char *base, struct csb__qcow2 *re
     if (lstat(disk, &st) != 0 || !S_ISREG(st.st_mode) || read_head(disk, ret, &is_qcow2) != 0 ||
         !is_qcow2 || !ret->plain) {
         return csb__fail(err, CSB_ENOTSUP, "its disk is no plain qcow2 file");
+    }
+    if (most != 0 && most < ret->size) {
+        return csb__fail(err, CSB_ENOTSUP, "its disk is bigger");
     }
     depth = depth_of(home, ret);
     if (depth > 0 && depth <= DEPTH_MAX && is_untouched(disk, ret)) {

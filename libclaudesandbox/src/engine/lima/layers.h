@@ -15,8 +15,10 @@
 #include "engine/lima/qcow2.h"
 
 /* What a copy of the disk of `base`, which is stopped, is to be laid on: `ret` is as a qcow2 file in
- * a directory of the home has it. With the home's lock. ENOTSUP for a disk of another kind. */
-int csb__lima_layer_of(const char *home, const char *base, struct csb__qcow2 *ret, csb_error **err);
+ * a directory of the home has it. With the home's lock. ENOTSUP for a disk of another kind, and for
+ * one of more than `most` bytes (0: any). */
+int csb__lima_layer_of(const char *home, const char *base, uint64_t most, struct csb__qcow2 *ret,
+                       csb_error **err);
 
 /* A disk with nothing on it but its layer. */
 int csb__lima_layer_write(const char *path, const struct csb__qcow2 *disk, csb_error **err);

@@ -198,7 +198,7 @@ static int fill(const struct copy *c, const struct csb__strbuf *config, csb_erro
     }
     /* What changes the base comes last. */
     if (rc == 0) {
-        rc = csb__lima_layer_of(c->l->home, c->base, &layer, err);
+        rc = csb__lima_layer_of(c->l->home, c->base, c->spec->disk, &layer, err);
     }
     return rc == 0 ? csb__lima_layer_write(disk, &layer, err) : rc;
 }
