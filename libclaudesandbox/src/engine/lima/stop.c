@@ -22,6 +22,8 @@
 #define GUEST_MS (190 * 1000)
 #define DELETE_MS (120 * 1000)
 #define POLL_MS 100
+/* A look is cheap, and the host agent mostly ends with limactl. */
+#define AGENT_POLL_MS 20
 #define REMOVE_TRIES 10
 /* Between limactl's word that it is stopped and the host agent's end. */
 #define TIDY_MS 5000
@@ -42,7 +44,7 @@ static int wait_agent(struct csb__env *env, const struct csb__lima_proc *procs, 
     int rc = 0;
 
     while (rc == 0 && csb__lima_agent_alive(procs, n) && csb__now_ms() < until) {
-        rc = csb__env_wait(env, POLL_MS, "waiting for the VM to shut down", err);
+        rc = csb__env_wait(env, AGENT_POLL_MS, "waiting for the VM to shut down", err);
     }
     return rc;
 }
