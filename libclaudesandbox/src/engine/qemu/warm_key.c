@@ -63,6 +63,16 @@ static int add_words(struct csb__env *env, const struct csb__instance *i,
     return rc;
 }
 
+/* The very file that a template's disk lies on: an image that was removed and made again has the same
+ * name, and not the same blocks. */
+static void add_root(struct csb__strbuf *out, const struct csb__image *image) {
+    struct stat st = {0};
+
+    (void)stat(image->root, &st);
+    csb__strbuf_printf(out, "%llu %lld.%09ld\n", (unsigned long long)st.st_ino,
+                       (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+}
+
 int csb__warm_key(struct csb__env *env, const struct csb__instance *i,
                   const struct csb__image *image, char key[17], csb_error **err) {
     CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
@@ -75,6 +85,7 @@ int csb__warm_key(struct csb__env *env, const struct csb__instance *i,
         add_processor(&text);
     }
     csb__strbuf_printf(&text, "%s\n", i->warm_of ? i->warm_of : "");
+    add_root(&text, image);
     rc = add_words(env, i, image, &text, err);
     if (rc == 0 && text.failed) {
         rc = csb__fail_nomem(err);
