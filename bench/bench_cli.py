@@ -20,7 +20,7 @@ from measure import HERE, OURS, THEIRS, Contestant, Lab, Table, Target, Took, in
 
 sys.path.insert(0, str(HERE.parent / "tests/e2e"))
 
-from fakelab import FakeLab  # noqa: E402
+from fakelab import TEMPLATE, FakeLab  # noqa: E402
 
 STOP_MS = 1000
 FEW_VMS = 10
@@ -38,6 +38,8 @@ class World:
 
     def __init__(self, lab: Lab) -> None:
         self.lab, self.fakes = lab, FakeLab(str(lab.cli))
+        # Sizes, as most templates have them: what these leave open, limactl is asked about.
+        self.fakes.template.write_text(json.dumps({**TEMPLATE, "cpus": 4, "memory": "4GiB", "disk": "100GiB"}))
         program = lab.compile("fake")
         for name in ("limactl", "ssh", "tmux", "hostagent"):
             (lab.bin / name).symlink_to(program)
