@@ -21,7 +21,6 @@ from sandbox import FAILED, Done, until
 # How many VMs in a row, half of them two at a time; CLAUDE_SANDBOX_TEST_SOAK=200 is the whole of it.
 SOAK = int(os.environ.get("CLAUDE_SANDBOX_TEST_SOAK", "12"))
 BOOTED = re.compile(r"booting[,:]|the VM will boot")
-MIXED = ("-v", "--mem", "1GiB", "--cpus", "1")
 
 
 @pytest.fixture(scope="module")
