@@ -31,12 +31,20 @@ def is_shell(path: Path) -> bool:
         return re.match(rb"#!\s*\S*/(env\s+)?(ba|da)?sh\b", file.readline(200)) is not None
 
 
+def say_trouble(sentence: str, names: list[str], log: str, most: int) -> None:
+    say(sentence)
+    print("".join(f"  {name}\n" for name in names), end="")
+    if most:
+        show_tail(log, most)
+
+
 SKIPPED = 77
 
 
 class Tests:
     def __init__(self) -> None:
         self.passed = self.failed = self.skipped = 0
+        self.troubles: list[tuple[str, list[str], str]] = []
 
     def count(self, junit: Path) -> list[str]:
         """The names of those that failed."""
@@ -76,10 +84,8 @@ class Tests:
         names = self.count(junit) if junit else []
         if status != 0 and not (status == 5 and "pytest" in argv):      # 5: there are no tests
             self.failed += 0 if names else 1
-            say(f"{title}: FAILED, exit status {status}")
-            print("".join(f"  {name}\n" for name in names), end="")
-            if not live:
-                show_tail(log, 40)
+            self.troubles.append((f"{title}: FAILED, exit status {status}", names, log))
+            say_trouble(*self.troubles[-1], most=0 if live else 40)
 
     def is_version_14(self, program: str) -> bool:
         """The versions judge differently; ours is that of Debian 12."""
@@ -185,6 +191,8 @@ def report(what: Callable[[Tests], None]) -> int:
         except Stop as stop:
             say(str(stop))
             tests.failed += 1
+    for trouble in tests.troubles:      # once more, since much was printed after most of them
+        say_trouble(*trouble, most=25)
     say(f"{time.monotonic() - Screen.started:.0f} s in all; the logs are in {LOGS}")
     print(f"{tests.passed} passed, {tests.failed} failed, {tests.skipped} skipped", flush=True)
     return 1 if tests.failed else 0
