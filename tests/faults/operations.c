@@ -249,25 +249,26 @@ VM_OPERATION(run_rename_back, OTHER, rename_back)
 VM_OPERATION(run_replace, COPY, replace)
 
 static const struct operation op_create, op_start;
-static const struct operation op_delete_copy = {"delete-copy", run_delete_copy, NULL, NULL};
-static const struct operation op_rename_back = {"rename-back", run_rename_back, NULL, NULL};
-static const struct operation op_copy_plain = {"copy", run_copy, NULL, NULL};
+static const struct operation op_delete_copy = {"delete-copy", run_delete_copy, NULL, NULL, NULL};
+static const struct operation op_rename_back = {"rename-back", run_rename_back, NULL, NULL, NULL};
+static const struct operation op_copy_plain = {"copy", run_copy, NULL, NULL, NULL};
 static const struct operation *const made[] = {&op_create, NULL};
 static const struct operation *const running[] = {&op_create, &op_start, NULL};
 static const struct operation *const two[] = {&op_create, &op_copy_plain, NULL};
-static const struct operation op_delete = {"delete", run_delete, &op_create, made};
-static const struct operation op_stop = {"stop", run_stop, &op_start, running};
-static const struct operation op_create = {"create", run_create, &op_delete, NULL};
-static const struct operation op_start = {"start", run_start, &op_stop, made};
-static const struct operation op_copy = {"copy", run_copy, &op_delete_copy, made};
-static const struct operation op_list = {"list", run_list, NULL, running};
-static const struct operation op_clean = {"clean", run_clean, NULL, made};
-static const struct operation op_hooks = {"hooks", run_hooks, NULL, running};
-static const struct operation op_configure = {"configure", run_configure, NULL, made};
-static const struct operation op_protect = {"protect", run_protect, NULL, made};
-static const struct operation op_exec = {"exec", run_exec, NULL, running};
-static const struct operation op_rename = {"rename", run_rename, &op_rename_back, made};
-static const struct operation op_replace = {"replace", run_replace, &op_copy_plain, two};
+static const struct operation op_delete = {"delete", run_delete, &op_create, made,
+                                           "one broken its engine does not know it any more;"};
+static const struct operation op_stop = {"stop", run_stop, &op_start, running, NULL};
+static const struct operation op_create = {"create", run_create, &op_delete, NULL, NULL};
+static const struct operation op_start = {"start", run_start, &op_stop, made, NULL};
+static const struct operation op_copy = {"copy", run_copy, &op_delete_copy, made, NULL};
+static const struct operation op_list = {"list", run_list, NULL, running, NULL};
+static const struct operation op_clean = {"clean", run_clean, NULL, made, NULL};
+static const struct operation op_hooks = {"hooks", run_hooks, NULL, running, NULL};
+static const struct operation op_configure = {"configure", run_configure, NULL, made, NULL};
+static const struct operation op_protect = {"protect", run_protect, NULL, made, NULL};
+static const struct operation op_exec = {"exec", run_exec, NULL, running, NULL};
+static const struct operation op_rename = {"rename", run_rename, &op_rename_back, made, NULL};
+static const struct operation op_replace = {"replace", run_replace, &op_copy_plain, two, NULL};
 
 const struct operation *operation_find(const char *name) {
     static const struct operation *const all[] = {

@@ -14,6 +14,9 @@ struct operation {
     int (*run)(csb_error **err);
     const struct operation *undo;           /* NULL: it changes nothing */
     const struct operation *const *prepare; /* ends in NULL */
+    /* What may be left with an error, when what was done first can't be taken back; doing it again ends
+     * it. NULL: nothing. */
+    const char *halfway;
 };
 
 const struct operation *operation_find(const char *name);
