@@ -111,8 +111,8 @@ class Tests:
 
     def meson(self, title: str, name: str) -> None:
         where = self.tree.build / name
-        self.step(title, f"unit-{name}", ["meson", "test", "-C", where, "--no-rebuild", "--print-errorlogs"],
-                  where / "meson-logs" / "testlog.junit.xml")
+        argv = ["meson", "test", "-C", where, "--no-rebuild", "--print-errorlogs", "--num-processes", "4"]
+        self.step(title, f"unit-{name}", argv, where / "meson-logs" / "testlog.junit.xml")
 
     def pytest(self, title: str, name: str, *args: str, live: bool = False, limit: float = 600) -> None:
         junit = self.tree.build / f"{name}.xml"

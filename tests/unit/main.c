@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* All suites; CK_FORK=no keeps them in one process (for a debugger, valgrind, sanitizers), and
- * CK_RUN_SUITE and CK_RUN_CASE choose. */
+/*
+ *     unit [SUITE ...]
+ *
+ * These suites, or all. CK_FORK=no keeps them in one process (for a debugger, valgrind, sanitizers),
+ * and CK_RUN_CASE chooses among their cases.
+ */
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "suites.h"
 #include "support.h"
@@ -9,12 +16,40 @@
 #define DECLARE(name) Suite *name##_suite(void);
 TEST_SUITES(DECLARE)
 
-int main(void) {
+static const struct {
+    const char *name;
+    Suite *(*make)(void);
+} suites[] = {
+#define ENTRY(name) {#name, name##_suite},
+    TEST_SUITES(ENTRY)};
+
+#define N_SUITES (sizeof(suites) / sizeof(*suites))
+
+static bool is_asked_for(const char *name, char **names) {
+    bool found = !*names;
+
+    for (; *names && !found; names++) {
+        found = strcmp(*names, name) == 0;
+    }
+    return found;
+}
+
+int main(int argc, char **argv) {
     SRunner *runner = srunner_create(NULL);
+    int added = 0;
     int failed;
 
-#define ADD(name) srunner_add_suite(runner, name##_suite());
-    TEST_SUITES(ADD)
+    for (size_t i = 0; i < N_SUITES; i++) {
+        if (is_asked_for(suites[i].name, argv + 1)) {
+            srunner_add_suite(runner, suites[i].make());
+            added++;
+        }
+    }
+    if (argc > 1 && added != argc - 1) {
+        fprintf(stderr, "unit: no such suite, or one twice\n");
+        srunner_free(runner);
+        return 2;
+    }
     test_root_make();
     srunner_set_tap(runner, "-");
     srunner_run_all(runner, CK_SILENT);
