@@ -24,6 +24,12 @@
 
 #ifdef __SANITIZE_ADDRESS__
 int __lsan_do_recoverable_leak_check(void);
+const char *__lsan_default_suppressions(void);
+/* libyaml 0.2.5 forgets the list of a mapping's pairs when its list of nodes can't grow (loader.c,
+ * yaml_parser_load_mapping()). What we forget ourselves the sanitized unit tests see. */
+const char *__lsan_default_suppressions(void) {
+    return "leak:yaml_parser_load\n";
+}
 #else
 static int __lsan_do_recoverable_leak_check(void) {
     return 0;
