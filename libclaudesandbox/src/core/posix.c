@@ -140,26 +140,24 @@ int csb__open(const char *path, int flags, mode_t mode) {
     return fd;
 }
 
-static int read_all(int fd, size_t max, struct csb__strbuf *out) {
+/* To its end, or to the size that it has: 0 where a file, as those of /proc, does not tell. */
+static int read_all(int fd, size_t size, size_t max, struct csb__strbuf *out) {
     char buf[16384];
+    size_t got = 0;
+    ssize_t n;
 
-    for (;;) {
-        ssize_t n = read(fd, buf, sizeof(buf));
-
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
+    do {
+        n = read(fd, buf, sizeof(buf));
+        if (n < 0 && errno != EINTR) {
             return errno;
         }
-        if (n == 0) {
-            return out->failed ? ENOMEM : 0;
-        }
-        if (out->len + (size_t)n > max) {
+        if (n > 0 && out->len + (size_t)n > max) {
             return EFBIG;
         }
-        csb__strbuf_add(out, buf, (size_t)n);
-    }
+        csb__strbuf_add(out, buf, n > 0 ? (size_t)n : 0);
+        got += n > 0 ? (size_t)n : 0;
+    } while (n != 0 && got != size);
+    return out->failed ? ENOMEM : 0;
 }
 
 int csb__read_file(const char *path, size_t max, struct csb__strbuf *out) {
@@ -173,7 +171,7 @@ int csb__read_file(const char *path, size_t max, struct csb__strbuf *out) {
     if (!S_ISREG(st.st_mode)) {
         return S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
     }
-    return read_all(fd, max, out);
+    return read_all(fd, (size_t)st.st_size, max, out);
 }
 
 void csb__read_tail(const char *path, size_t max, struct csb__strbuf *out) {
