@@ -33,6 +33,9 @@ static const char tool_script[] =
     "printf '%s\\n' \"$out\" | grep -m 1 . || echo 'does not run'\n"
     "exit 1\n";
 
+/* What its scripts look at: at the next start there is nothing for them to do. */
+static const char complete_script[] = "sudo -n touch /usr/local/lib/claude-sandbox/complete\n";
+
 /* The names in a text that comes from the guest, as far as they are names. */
 static int parse_tools(const char *text, char names[][TOOL_NAME_MAX], int max) {
     static const char good[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-";
@@ -103,6 +106,7 @@ static int check_one(struct rebuild *r, csb_vm *vm, const char *tool, bool *good
 int rebuild_check_tools(struct rebuild *r, csb_vm *vm, int *bad, csb_error **err) {
     char names[TOOLS_MAX][TOOL_NAME_MAX];
     struct guest_words list;
+    struct guest_words words;
     int rc = guest_run(vm, list_script, NULL, BOOT_MS, &list, err);
     /* Without a list: what a VM of ours can't do without. */
     const char *text = rc == 0 && *list.text ? list.text : "claude";
@@ -115,6 +119,9 @@ int rebuild_check_tools(struct rebuild *r, csb_vm *vm, int *bad, csb_error **err
 
         rc = check_one(r, vm, names[i], &good, err);
         *bad += rc == 0 && !good;
+    }
+    if (rc == 0 && *bad == 0 && *list.text) {
+        rc = guest_run(vm, complete_script, NULL, TOOL_MS, &words, err);
     }
     return rc;
 }

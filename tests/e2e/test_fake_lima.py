@@ -787,6 +787,44 @@ def test_guest_never_answers_ssh(lab: FakeLab, how: str) -> None:
     assert not lab.holding(lab.lima_home / name)
 
 
+def of_use(lab: FakeLab, *marks: str) -> dict[str, str]:
+    """A guest that says so by these files. Its sshd answers at half of its boot."""
+    for mark in marks:
+        path = lab.guest / mark.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return {"FAKE_GUEST_PATHS": "/usr/local/lib/claude-sandbox:/run/claude-sandbox"}
+
+
+COMPLETE, READY = "/usr/local/lib/claude-sandbox/complete", "/run/claude-sandbox/ready"
+
+
+def is_booting(lab: FakeLab, name: str) -> bool:
+    return '"running":true' not in (lab.lima_home / name / "ha.stdout.log").read_text()
+
+
+def test_guest_is_of_use_before_lima_says_so(lab: FakeLab) -> None:
+    project = lab.project()
+    env = of_use(lab, COMPLETE, READY)
+    lab.make(project, env={**env, "FAKE_LIMACTL_BOOT_SECONDS": "16"}).expect(0)
+    name = lab.row(project).name
+    assert is_booting(lab, name) and lab.row(project).state == "running"
+    lab.run("-d", project, "shell", "--", "true", env=env).expect(0)
+    assert is_booting(lab, name)
+    lab.run("-d", project, "stop").expect(0)
+    # What was so at that start says nothing of the next one.
+    (lab.guest / READY[1:]).unlink()
+    lab.run("-d", project, "shell", "--", "true", env={**env, "FAKE_LIMACTL_BOOT_SECONDS": "3"}).expect(0)
+    assert not is_booting(lab, name)
+
+
+@pytest.mark.parametrize("marks", [(), (READY,)])
+def test_guest_that_is_not_complete(lab: FakeLab, marks: tuple[str, ...]) -> None:
+    project = lab.project()
+    lab.make(project, env={**of_use(lab, *marks), "FAKE_LIMACTL_BOOT_SECONDS": "3"}).expect(0)
+    assert not is_booting(lab, lab.row(project).name)
+
+
 LIE = "36 22 0:99 / {} {},relatime shared:9 - {} x rw\n"
 
 

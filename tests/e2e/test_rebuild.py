@@ -23,6 +23,7 @@ BASE, FRESH = "tools-vm", "tools-vm-new"
 # Root of the pretended guest: notes what it was to do, and says that it was done.
 SUDO = """\
 #!/bin/sh
+case $* in "-n touch "*/claude-sandbox/complete) shift; exec "$@" ;; esac
 cat >>"$FAKE_GUEST_ROOT/sudo.log"
 echo sealed
 """
@@ -31,6 +32,7 @@ echo sealed
 class RebuildLab(FakeLab):
     def __init__(self, cli: str) -> None:
         super().__init__(cli)
+        self.complete = self.guest / "usr/local/lib/claude-sandbox/complete"
         self.tools("one two")
         for name, text in (("one", "echo one 1.0"), ("two", '[ "$1" = version ] && echo two 2.0'),
                            ("bad", "echo broken >&2; exit 3"), ("sudo", None)):
@@ -72,6 +74,7 @@ def test_a_base_is_made_and_used(lab: RebuildLab) -> None:
     assert lab.instances() == {BASE} and lab.status(BASE) == "Stopped"
     assert lab.is_protected(BASE) and list(lab.records()) == [BASE]
     assert "ssh_host_" in (lab.guest / "sudo.log").read_text()
+    assert lab.complete.exists()
     # From now on a project's VM is a copy of it, without a word.
     project, nothing_said = lab.project(), {"CLAUDE_SANDBOX_TEMPLATE": ""}
     assert json.loads(lab.run("status", "--json", env=nothing_said).text)["base_vm"] == BASE
@@ -106,10 +109,12 @@ def test_the_new_one_replaces_the_old_one(lab: RebuildLab) -> None:
 def test_a_tool_that_fails_leaves_the_old_one(lab: RebuildLab) -> None:
     lab.run("rebuild-tools-vm").expect(0)
     lab.mark(BASE).touch()
+    lab.complete.unlink()
     lab.tools("one bad missing")
     done = lab.run("rebuild-tools-vm").expect(FAILED, "2 of the tools do not answer", "tools-vm was not rebuilt")
     assert done.lines() == ["ok     one        one 1.0", "FAILED bad        broken", "FAILED missing    not found"]
     assert lab.instances() == {BASE} and lab.mark(BASE).exists() and lab.is_protected(BASE)
+    assert not lab.complete.exists()
     log = lab.state / "log/rebuild-tools-vm.log"
     assert str(log) in done.err and log.stat().st_mode & 0o777 == 0o600
     assert "FAILED bad: broken" in log.read_text()

@@ -21,6 +21,8 @@ struct child {
     struct csb__child proc;
     size_t written;
     size_t line_start;
+    int64_t next_look; /* -1: none */
+    bool enough;
 };
 
 void csb__run_result_free(struct csb__run_result *r) {
@@ -104,9 +106,20 @@ static int drain_both(struct child *c, csb_error **err) {
     return rc != 0 ? rc : drain(c, &c->proc.stdio[2], &c->ret->errout, err);
 }
 
+/* Whether what it is run for has come about. */
+static bool look(struct child *c) {
+    if (c->next_look >= 0 && csb__now_ms() >= c->next_look) {
+        c->enough = c->run->enough(c->run->userdata);
+        c->next_look = csb__now_ms() + c->run->enough_ms;
+    }
+    return c->enough;
+}
+
 /* One wait for whatever comes first. */
 static void wait_event(struct child *c, struct csb__env *env, int64_t deadline) {
-    int64_t left = deadline < 0 ? INT_MAX : deadline - csb__now_ms();
+    int64_t until = deadline < 0 || (c->next_look >= 0 && c->next_look < deadline) ? c->next_look
+                                                                                   : deadline;
+    int64_t left = until < 0 ? INT_MAX : until - csb__now_ms();
     struct pollfd p[5] = {
         {.fd = c->proc.stdio[0], .events = POLLOUT},
         {.fd = c->proc.stdio[1], .events = POLLIN},
@@ -148,7 +161,7 @@ static int communicate(struct child *c, struct csb__env *env, csb_error **err) {
             break;
         }
         rc = check_time(c, env, deadline, err);
-        if (rc != 0) {
+        if (rc != 0 || look(c)) {
             break;
         }
         wait_event(c, env, deadline);
@@ -159,24 +172,25 @@ static int communicate(struct child *c, struct csb__env *env, csb_error **err) {
 
 static int run_child(struct csb__env *env, const struct csb__run *run, struct csb__run_result *ret,
                      csb_error **err) {
-    struct child c = {.run = run, .ret = ret, .proc = CSB__CHILD_INIT};
+    struct child c = {.run = run, .ret = ret, .proc = CSB__CHILD_INIT, .next_look = -1};
     int rc = csb__child_start(env, run, &c.proc, err);
 
     if (rc == 0) {
         rc = csb__child_unblock(&c.proc, err);
     }
     if (rc == 0) {
+        c.next_look = run->enough ? csb__now_ms() + run->enough_ms : -1;
         rc = communicate(&c, env, err);
     }
     csb__child_close(&c.proc);
-    if (rc == 0 && csb__child_signo(&c.proc) != 0) {
+    if (rc == 0 && !c.enough && csb__child_signo(&c.proc) != 0) {
         /* Ctrl-C on a terminal reaches a foreground child too; it is we who were cancelled. */
         rc = csb__env_check(env, run->argv[0], err);
     }
     if (rc == 0 && (ret->out.failed || ret->errout.failed)) {
         rc = csb__fail_nomem(err);
     }
-    if (rc == 0) {
+    if (rc == 0 && !c.enough) {
         ret->signo = csb__child_signo(&c.proc);
         ret->status = csb__child_status(&c.proc);
     }

@@ -33,12 +33,15 @@ struct csb__run {
     unsigned flags;       /* CSB__RUN_... */
     csb__line_fn on_line; /* called for each captured line of stdout as it comes; may be NULL */
     void *userdata;
+    /* Called each enough_ms while it runs: true ends it, and it has ended well then. May be NULL. */
+    bool (*enough)(void *userdata);
+    int enough_ms;
 };
 
 #define CSB__RUN_INIT                                                                              \
     {                                                                                              \
         NULL, NULL, NULL, NULL, 0, CSB__FD_NULL, CSB__FD_CAPTURE, CSB__FD_CAPTURE, 0, 0, 0, NULL,  \
-            NULL                                                                                   \
+            NULL, NULL, 0                                                                          \
     }
 
 struct csb__run_result {

@@ -16,6 +16,7 @@
 #define CONSOLE_TAIL ((size_t)4 << 10)
 #define LOG_TAIL ((size_t)3 << 10)
 #define AGENT_LOG_TAIL ((size_t)32 << 10)
+#define EARLY "claude-sandbox.early"
 #define DEBUG_LINE "{\"level\":\"debug\""
 
 bool csb__lima_dir_exists(const char *dir) {
@@ -101,6 +102,20 @@ int csb__lima_door(const char *dir, const char *name, struct csb__door *ret, csb
     return 0;
 }
 
+bool csb__lima_dir_note_early(const char *dir) {
+    CSB__AUTOFREE char *path = csb__path_join(dir, EARLY);
+
+    return path && csb__write_file(path, "", 0, 0600, NULL) == 0;
+}
+
+/* Since the host agent began. */
+static bool is_early(const char *dir) {
+    CSB__AUTOFREE char *path = csb__path_join(dir, EARLY);
+    struct stat st;
+
+    return path && lstat(path, &st) == 0 && (int64_t)st.st_mtime >= csb__lima_dir_started(dir);
+}
+
 int csb__lima_boot_state(const char *dir) {
     CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
     CSB__AUTOFREE char *path = csb__path_join(dir, "ha.stdout.log");
@@ -114,7 +129,7 @@ int csb__lima_boot_state(const char *dir) {
     if (state == CSB__LIMA_NO_EVENTS && path && access(path, F_OK) == 0) {
         state = CSB__LIMA_BOOTING;
     }
-    return state;
+    return state == CSB__LIMA_BOOTING && is_early(dir) ? CSB__LIMA_READY : state;
 }
 
 static void read_tail(const char *dir, const char *name, size_t max, struct csb__strbuf *out) {
@@ -172,7 +187,7 @@ static bool ends_with(const char *text, const char *end) {
 }
 
 static bool is_trace(const char *name) {
-    return ends_with(name, ".pid") || ends_with(name, ".sock");
+    return ends_with(name, ".pid") || ends_with(name, ".sock") || strcmp(name, EARLY) == 0;
 }
 
 /* Of the base: its console and its port must not be taken for the clone's. */

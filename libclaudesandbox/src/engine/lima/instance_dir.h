@@ -20,7 +20,10 @@ char *csb__lima_host_alias(const char *name);
 /* Empty strings unless its ssh.config is its own: a clone has its base's until it starts. */
 int csb__lima_door(const char *dir, const char *name, struct csb__door *ret, csb_error **err);
 
-/* CSB__LIMA_BOOTING, ...: what its host agent says. */
+/* Notes that the guest is of use although its host agent does not say so yet; until it ends. */
+bool csb__lima_dir_note_early(const char *dir);
+
+/* CSB__LIMA_BOOTING, ...: what its host agent says, or that note. */
 int csb__lima_boot_state(const char *dir);
 
 /* When its host agent began, in seconds since 1970; 0 when there is none. */

@@ -53,13 +53,13 @@ static int fail_missing(const struct csb__env *env, csb_error **err) {
     return CSB_ENOENGINE;
 }
 
-static int call_once(const struct csb__limactl *l, const struct csb__strv *args, int timeout_ms,
-                     struct csb__run_result *ret, csb_error **err) {
+static int call_once(const struct csb__limactl *l, const struct csb__strv *args,
+                     const struct csb__run *how, struct csb__run_result *ret, csb_error **err) {
     CSB__AUTOSTRV argv = CSB__STRV_INIT;
     CSB__AUTOSTRV envp = CSB__STRV_INIT;
     CSB__AUTOFREE char *cwd = l->home ? csb__limactl_cwd(l->env) : NULL;
     CSB__AUTOERROR csb_error *e = NULL;
-    struct csb__run run = CSB__RUN_INIT;
+    struct csb__run run = *how;
     int rc = cwd ? csb__mkdirs(cwd, err) : l->home ? csb__fail_nomem(err) : 0;
 
     make_argv(l, args, &argv);
@@ -70,7 +70,6 @@ static int call_once(const struct csb__limactl *l, const struct csb__strv *args,
     run.argv = csb__strv_items(&argv);
     run.envp = csb__strv_items(&envp);
     run.cwd = cwd;
-    run.timeout_ms = timeout_ms;
     rc = csb__run(l->env, &run, ret, &e);
     if (rc == CSB_ESYSTEM && (csb_error_errno(e) == ENOENT || csb_error_errno(e) == EACCES)) {
         return fail_missing(l->env, err);
@@ -90,10 +89,11 @@ static bool met_a_clone(const struct csb__run_result *r) {
     return r->status != 0 && msg && strstr(msg, "lima.yaml: no such file or directory");
 }
 
-int csb__limactl_call(const struct csb__limactl *l, const struct csb__strv *args, int timeout_ms,
-                      struct csb__run_result *ret, csb_error **err) {
+/* `how` says for how long. */
+static int call(const struct csb__limactl *l, const struct csb__strv *args,
+                const struct csb__run *how, struct csb__run_result *ret, csb_error **err) {
     CSB__AUTOCLOSE int fd = -1;
-    int rc = call_once(l, args, timeout_ms, ret, err);
+    int rc = call_once(l, args, how, ret, err);
 
     if (rc != 0 || l->locked || !l->home || !met_a_clone(ret)) {
         return rc;
@@ -107,7 +107,15 @@ int csb__limactl_call(const struct csb__limactl *l, const struct csb__strv *args
     fd = -1;
     csb__run_result_free(ret);
     *ret = (struct csb__run_result){0};
-    return call_once(l, args, timeout_ms, ret, err);
+    return call_once(l, args, how, ret, err);
+}
+
+int csb__limactl_call(const struct csb__limactl *l, const struct csb__strv *args, int timeout_ms,
+                      struct csb__run_result *ret, csb_error **err) {
+    struct csb__run how = CSB__RUN_INIT;
+
+    how.timeout_ms = timeout_ms;
+    return call(l, args, &how, ret, err);
 }
 
 int csb__limactl_check(const struct csb__strv *args, const struct csb__run_result *r,
@@ -134,6 +142,19 @@ int csb__limactl_run(const struct csb__limactl *l, const struct csb__strv *args,
     CSB__AUTORESULT r = {0};
     int rc = csb__limactl_call(l, args, timeout_ms, &r, err);
 
+    return rc != 0 ? rc : csb__limactl_check(args, &r, err);
+}
+
+int csb__limactl_start(const struct csb__limactl *l, const struct csb__strv *args,
+                       struct csb__lima_early *early, csb_error **err) {
+    CSB__AUTORESULT r = {0};
+    struct csb__run how = CSB__RUN_INIT;
+    int rc;
+
+    how.enough = csb__lima_early_look;
+    how.enough_ms = CSB__LIMA_EARLY_MS;
+    how.userdata = early;
+    rc = call(l, args, &how, &r, err);
     return rc != 0 ? rc : csb__limactl_check(args, &r, err);
 }
 

@@ -5,6 +5,7 @@
 
 #include "core/process.h"
 #include "engine/engine.h"
+#include "engine/lima/early.h"
 
 struct csb__limactl {
     struct csb__env *env;
@@ -21,6 +22,10 @@ int csb__limactl_check(const struct csb__strv *args, const struct csb__run_resul
 /* Both, for a verb whose output doesn't matter. */
 int csb__limactl_run(const struct csb__limactl *l, const struct csb__strv *args, int timeout_ms,
                      csb_error **err);
+/* The same for `start`, until the guest is of use: limactl is not waited for then, and its host agent
+ * goes on. */
+int csb__limactl_start(const struct csb__limactl *l, const struct csb__strv *args,
+                       struct csb__lima_early *early, csb_error **err);
 
 /* Keeps others of us from making and deleting machines in that home meanwhile; makes the home. */
 int csb__limactl_lock(struct csb__env *env, const char *home, int *ret_fd, csb_error **err);

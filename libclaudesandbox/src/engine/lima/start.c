@@ -70,8 +70,10 @@ static int fail_ended(const struct boot *b, csb_error **err) {
     return csb__fail(err, CSB_EENGINE, "the VM %s ended while it was starting", b->spec->name);
 }
 
-/* "Running" is said of a VM from the first second: waits until its host agent says so too. */
+/* "Running" is said of a VM from the first second: waits until its host agent says so too, or the
+ * guest does. */
 static int wait_ready(const struct boot *b, csb_error **err) {
+    struct csb__lima_early early = {b->l->env, b->dir, b->spec->name, false};
     struct csb__lima_proc procs[CSB__LIMA_PROCS_MAX];
     size_t n = csb__lima_procs(b->l->home, b->spec->name, procs);
 
@@ -84,6 +86,9 @@ static int wait_ready(const struct boot *b, csb_error **err) {
         }
         if (state == CSB__LIMA_EXITING || !csb__lima_agent_alive(procs, n)) {
             return fail_ended(b, err);
+        }
+        if (csb__lima_early_look(&early)) {
+            return 0;
         }
         rc = csb__env_wait(b->l->env, POLL_MS, "waiting for the VM to start", err);
         if (rc != 0) {
@@ -137,11 +142,12 @@ static int fail_boot(const struct boot *b, csb_error *e, csb_error **err) {
 static int boot(const struct boot *b, csb_error **err) {
     CSB__AUTOERROR csb_error *e = NULL;
     CSB__AUTOSTRV args = CSB__STRV_INIT;
+    struct csb__lima_early early = {b->l->env, b->dir, b->spec->name, false};
     bool is_up;
     int rc;
 
     csb__lima_start_args(&args, b->spec->name);
-    rc = csb__limactl_run(b->l, &args, 0, &e);
+    rc = csb__limactl_start(b->l, &args, &early, &e);
     if (rc == CSB_EENGINE) {
         rc = comes_up_all_the_same(b, &is_up, err);
         if (rc != 0) {
