@@ -202,17 +202,26 @@ static int add_below(struct csb__env *env, const struct csb__strv *dirs, struct 
 
 /* ---- warm templates --------------------------------------------------------------------------- */
 
-/* "KEY", or what is left of one who died over it, "KEY.tmp". */
+/* "KEY" or "KEY.2", or what is left of one who died over it, with ".tmp" behind it. */
 static bool is_template(const char *name) {
     size_t n = strspn(name, HEX);
 
-    return n == 16 && (name[n] == '\0' || strcmp(name + n, ".tmp") == 0);
+    if (n != 16) {
+        return false;
+    }
+    name += n;
+    name += *name == '.' && name[1] >= '2' && name[1] <= '9' ? 2 : 0;
+    return *name == '\0' || strcmp(name, ".tmp") == 0;
+}
+
+static bool is_whole(const char *name) {
+    return !strstr(name, ".tmp");
 }
 
 /* One that a machine lies on stays, and one that the next machine would be woken from. */
 static bool is_wanted(struct csb__env *env, const char *path, const char *name,
                       const struct csb__strv *used, const char *current_image) {
-    return has(used, name) || (!name[16] && csb__warm_would_serve(env, path, current_image));
+    return has(used, name) || (is_whole(name) && csb__warm_would_serve(env, path, current_image));
 }
 
 /* With the lock of those who make them, and before the images, on which they lie. */

@@ -276,3 +276,11 @@ int csb__control_tell(struct csb__env *env, const struct csb__instance *i,
     }
     return rc == 0 ? hear_all(&c, lines, first, text, err) : rc;
 }
+
+int csb__control_say(struct csb__env *env, const struct csb__instance *i, const char *verb,
+                     const char *what, struct csb__strbuf *text, csb_error **err) {
+    CSB__AUTOSTRV lines = CSB__STRV_INIT;
+
+    csb__strv_addf(&lines, "%s%s%s", verb, *what ? " " : "", what);
+    return lines.failed ? csb__fail_nomem(err) : csb__control_tell(env, i, &lines, text, err);
+}

@@ -16,5 +16,8 @@ int csb__control_poweroff(struct csb__env *env, const struct csb__instance *i, c
  * when not NULL, gets what came with the last answer. */
 int csb__control_tell(struct csb__env *env, const struct csb__instance *i,
                       const struct csb__strv *lines, struct csb__strbuf *text, csb_error **err);
+/* One line: a verb, and what belongs to it ("": nothing). */
+int csb__control_say(struct csb__env *env, const struct csb__instance *i, const char *verb,
+                     const char *what, struct csb__strbuf *text, csb_error **err);
 
 #endif

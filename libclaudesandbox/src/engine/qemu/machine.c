@@ -97,6 +97,10 @@ static int wake_or_boot(struct csb__env *env, struct csb__instance *i, const str
     csb__log(env, CSB_LOG_INFO, "booting, since waking failed: %s", csb_error_message(e));
     give_up(env, i, &e);
     csb__log(env, CSB_LOG_DEBUG, "%s", csb_error_detail(e));
+    if (rc == CSB_EENGINE || rc == CSB_EPROTOCOL) {
+        csb__machine_forget(
+            i->warm); /* the next one gets another template; machines lie on the disk */
+    }
     remove_sockets(i);
     rc = csb__env_check(env, "starting the VM", err);
     return rc == 0 ? boot(env, i, spec, image, err) : rc;

@@ -35,21 +35,13 @@ static int read_shares(const struct csb__instance *i, struct csb__strv *lines, c
     return lines->failed ? csb__fail_nomem(err) : 0;
 }
 
-static int tell(struct csb__env *env, const struct csb__instance *i, const char *verb,
-                const char *what, csb_error **err) {
-    CSB__AUTOSTRV lines = CSB__STRV_INIT;
-
-    csb__strv_addf(&lines, "%s%s%s", verb, *what ? " " : "", what);
-    return lines.failed ? csb__fail_nomem(err) : csb__control_tell(env, i, &lines, NULL, err);
-}
-
 /* The first n of them again; what can't be had back is the next start's to complain of. */
 static void take_back(struct csb__env *env, const struct csb__instance *i,
                       const struct csb__strv *shares, size_t n) {
     int64_t saved = csb__env_shield(env, UNDO_MS);
 
     for (size_t s = 0; s < n; s++) {
-        (void)tell(env, i, "mount", shares->items[s], NULL);
+        (void)csb__control_say(env, i, "mount", shares->items[s], NULL, NULL);
     }
     csb__env_unshield(env, saved);
 }
@@ -69,7 +61,7 @@ static int let_go(struct csb__env *env, const struct csb__instance *i,
     for (size_t s = 0; s < shares->len; s++) {
         const char *path = strrchr(shares->items[s], ' ');
         CSB__AUTOERROR csb_error *e = NULL;
-        int rc = path ? tell(env, i, "umount", path + 1, &e) : 0;
+        int rc = path ? csb__control_say(env, i, "umount", path + 1, NULL, &e) : 0;
 
         if (rc != 0) {
             take_back(env, i, shares, s);
@@ -141,7 +133,7 @@ int csb__machine_suspend(struct csb__env *env, struct csb__instance *i, csb_erro
     }
     rc = unplug_all(env, i, &shares, err);
     if (rc == 0) {
-        rc = tell(env, i, "forget", "", err);
+        rc = csb__control_say(env, i, "forget", "", NULL, err);
     }
     if (rc == 0) {
         rc = csb__machine_keep(env, i, i->dir, err);

@@ -15,9 +15,16 @@
 #include "engine/qemu/warm_make.h"
 #include "model/vm_name.h"
 
-void csb__warm_finish(struct csb__warm *w) {
+#define GENERATIONS_MAX 9
+
+static void finish_paths(struct csb__warm *w) {
     free(w->dir);
     free(w->disk);
+    w->dir = w->disk = NULL;
+}
+
+void csb__warm_finish(struct csb__warm *w) {
+    finish_paths(w);
     *w = (struct csb__warm){0};
 }
 
@@ -40,17 +47,52 @@ static int tell_base(const struct csb__instance *base, char **ret, csb_error **e
 
 /* ---- one that is there ------------------------------------------------------------------------ */
 
-static int set_paths(struct csb__env *env, struct csb__warm *w, csb_error **err) {
+/* "KEY", or "KEY.2" in the place of one that was given up while machines lie on it, and so on. */
+static int set_paths(struct csb__env *env, int generation, struct csb__warm *w, csb_error **err) {
     CSB__AUTOFREE char *all = csb__path_join(env->state_dir, "warm");
+    char number[16] = "";
 
-    w->dir = all ? csb__path_join(all, w->key) : NULL;
-    w->disk = w->dir ? csb__path_join(w->dir, "disk.qcow2") : NULL;
+    finish_paths(w);
+    if (generation > 1) {
+        snprintf(number, sizeof(number), ".%d", generation);
+    }
+    if (!all || asprintf(&w->dir, "%s/%s%s", all, w->key, number) < 0) {
+        w->dir = NULL;
+        return csb__fail_nomem(err);
+    }
+    w->disk = csb__path_join(w->dir, "disk.qcow2");
     return w->disk ? 0 : csb__fail_nomem(err);
+}
+
+static bool can_be_woken(const char *dir) {
+    CSB__AUTOFREE char *state = csb__path_join(dir, "state");
+
+    return state && access(state, R_OK) == 0;
 }
 
 /* It is made under another name, so what is there is whole. */
 static bool is_there(const struct csb__warm *w) {
-    return access(w->disk, R_OK) == 0;
+    return access(w->disk, R_OK) == 0 && can_be_woken(w->dir);
+}
+
+/* The one that is there, or the place for one. */
+static int find(struct csb__env *env, struct csb__warm *w, csb_error **err) {
+    int place = 0;
+    int rc = 0;
+
+    for (int n = 1; rc == 0 && n <= GENERATIONS_MAX; n++) {
+        rc = set_paths(env, n, w, err);
+        if (rc == 0 && is_there(w)) {
+            return 0;
+        }
+        if (rc == 0 && place == 0 && access(w->disk, F_OK) != 0) {
+            place = n;
+        }
+    }
+    if (rc == 0 && place == 0) {
+        return csb__fail(err, CSB_EENGINE, "every template like it was given up");
+    }
+    return rc == 0 ? set_paths(env, place, w, err) : rc;
 }
 
 static int read_note(const char *dir, struct csb__instance *ret, csb_error **err) {
@@ -96,7 +138,7 @@ bool csb__warm_would_serve(struct csb__env *env, const char *dir, const char *im
     CSB__AUTOIMAGE image = {0};
     const char *slash;
 
-    if (read_note(dir, &i, NULL) != 0 || !(slash = strrchr(i.image, '/'))) {
+    if (!can_be_woken(dir) || read_note(dir, &i, NULL) != 0 || !(slash = strrchr(i.image, '/'))) {
         return false;
     }
     if (*i.warm_of ? !is_of_today(env, &i) : strcmp(slash + 1, image_name) != 0) {
@@ -116,12 +158,15 @@ static int find_or_make(struct csb__env *env, const struct csb__instance *i,
     int rc = csb__warm_key(env, i, image, ret->key, err);
 
     if (rc == 0) {
-        rc = set_paths(env, ret, err);
+        rc = find(env, ret, err);
     }
     if (rc != 0 || is_there(ret)) {
         return rc;
     }
     rc = csb__lock(env, CSB__WARM_LOCK, "making a warm template", &lock, err);
+    if (rc == 0) {
+        rc = find(env, ret, err);
+    }
     if (rc != 0 || is_there(ret)) {
         return rc;
     }

@@ -101,5 +101,6 @@ bool csb__warm_is_current(struct csb__env *env, const struct csb__instance *i,
     const char *slash = strrchr(dir, '/');
     char key[17];
 
-    return slash && csb__warm_key(env, i, image, key, NULL) == 0 && strcmp(slash + 1, key) == 0;
+    return slash && csb__warm_key(env, i, image, key, NULL) == 0 &&
+           strncmp(slash + 1, key, 16) == 0 && strchr(".", slash[1 + 16]);
 }

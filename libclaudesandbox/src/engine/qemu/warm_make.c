@@ -53,22 +53,13 @@ static int squeeze(struct csb__env *env, struct csb__qmp *q, uint64_t bytes, csb
     return rc;
 }
 
-/* One word to the guest, and what it says to it. */
-static int tell(struct csb__env *env, const struct csb__instance *i, const char *verb,
-                struct csb__strbuf *text, csb_error **err) {
-    CSB__AUTOSTRV lines = CSB__STRV_INIT;
-
-    csb__strv_add(&lines, verb);
-    return lines.failed ? csb__fail_nomem(err) : csb__control_tell(env, i, &lines, text, err);
-}
-
 /* Pages that were used and are free now still say what they said. */
 static int shrink(struct csb__env *env, const struct csb__instance *i, csb_error **err) {
     CSB__AUTOFREE char *path = csb__instance_socket(i, "qmp");
     CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
     CSB__AUTOQMP q = {0};
     uint64_t free_kib;
-    int rc = tell(env, i, "free-memory", &text, err);
+    int rc = csb__control_say(env, i, "free-memory", "", &text, err);
 
     free_kib = strtoull(csb__strbuf_text(&text), NULL, 10);
     if (rc != 0 || free_kib <= MARGIN_KIB || free_kib << 10 >= i->memory) {
@@ -104,7 +95,7 @@ static int boot_and_keep(struct csb__env *env, struct csb__instance *i,
         rc = warm_up(env, i, source, err);
     }
     if (rc == 0) {
-        rc = tell(env, i, "forget", NULL, err);
+        rc = csb__control_say(env, i, "forget", "", NULL, err);
     }
     if (rc == 0) {
         csb__progress(env, 0, 0, "keeping it");
