@@ -16,6 +16,7 @@ from measure import HERE, OURS, Lab, Table, Target, in_turns
 
 sys.path.insert(0, str(HERE.parent / "tests/e2e"))
 
+from engines import HANDED_ON  # noqa: E402
 from sandbox import Sandbox  # noqa: E402
 
 BASE = "CLAUDE_SANDBOX_TEST_LIMA_BASE"
@@ -57,8 +58,9 @@ int main(int argc, char **argv) {
 class Bench:
     def __init__(self, lab: Lab, limactl: str, base: str) -> None:
         self.lab, self.limactl, self.base, self.count = lab, limactl, base, 0
-        self.sandbox = Sandbox(str(lab.cli), CLAUDE_SANDBOX_ENGINE="lima", CLAUDE_SANDBOX_BASE_VM=base,
-                               LIMA_HOME=os.environ.get("LIMA_HOME") or os.path.expanduser("~/.lima"))
+        handed_on = {name: os.environ[name] for name in HANDED_ON if name in os.environ}
+        handed_on.setdefault("LIMA_HOME", os.path.expanduser("~/.lima"))
+        self.sandbox = Sandbox(str(lab.cli), CLAUDE_SANDBOX_ENGINE="lima", CLAUDE_SANDBOX_BASE_VM=base, **handed_on)
         self.env = self.sandbox.env
         self.clock = lab.scratch / "clock"
         lab.compile("limactl", STOP_AT_START)
