@@ -14,6 +14,8 @@
 
 #include "programs.h"
 
+#define NAP_MAX_NS 2000000L
+
 extern char **environ;
 
 static const char *own_name = "";
@@ -134,13 +136,14 @@ static bool read_all(int fd, int64_t until, char *out, size_t size) {
 
 /* Its end; by force when the time is up. */
 static int wait_end(pid_t pid, int64_t until) {
+    struct timespec nap = {0, 50000};
     int status = 0;
     pid_t rc;
 
+    /* Mostly it has just closed its output. */
     while ((rc = waitpid(pid, &status, WNOHANG)) == 0 && now_ms() < until) {
-        struct timespec nap = {0, 2000000};
-
         nanosleep(&nap, NULL);
+        nap.tv_nsec = nap.tv_nsec < NAP_MAX_NS ? nap.tv_nsec * 2 : NAP_MAX_NS;
     }
     if (rc == 0) {
         kill(pid, SIGKILL);

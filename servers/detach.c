@@ -150,12 +150,29 @@ static int tell_user(struct daemon *d, ssize_t n, const char *text) {
     return DAEMON_FAILED;
 }
 
+/* Its pid, if it answers: then there is nothing to go into the background for. */
+static bool runs_already(struct daemon *d, char *pid, size_t size) {
+    FILE *answer = daemon__find_files(d) == 0 ? fmemopen(pid, size, "w") : NULL;
+    bool runs = answer && daemon__ask(d, "ping", answer, 500) == DAEMON_DONE;
+
+    if (answer) {
+        fclose(answer);
+    }
+    daemon__forget_files(d); /* the background finds its own: it closes what was opened here */
+    *d->reason = '\0';
+    return runs;
+}
+
 int daemon__start(struct daemon *d) {
     char text[2048];
     ssize_t n = 0;
     int fds[2];
     pid_t pid;
 
+    *text = '=';
+    if (runs_already(d, text + 1, sizeof(text) - 1)) {
+        return tell_user(d, 1, text);
+    }
     if (daemon__pipe(fds) != 0) {
         daemon_fail(d, "can't make a pipe: %s", strerror(errno));
         return DAEMON_FAILED;
