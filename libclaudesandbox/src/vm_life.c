@@ -96,6 +96,7 @@ static int equip(csb_vm *vm, bool fresh, csb_error **err) {
     return rc;
 }
 
+/* `fresh`: it did not run a moment ago, and else it was inspected then. */
 static int bring_up(csb_vm *vm, bool fresh, csb_error **err) {
     struct csb__env *env = env_of(vm);
     char *hooks = NULL;
@@ -108,10 +109,10 @@ static int bring_up(csb_vm *vm, bool fresh, csb_error **err) {
     if (rc == 0) {
         rc = check_mounts(&vm->record.spec, err);
     }
-    if (rc == 0) {
+    if (rc == 0 && (fresh || vm->engine->pauses)) {
         rc = vm->engine->start(env, &vm->record.spec, vm->record.engine_home, err);
     }
-    if (rc == 0) {
+    if (rc == 0 && fresh) {
         rc = csb__vm_inspect(vm, err);
     }
     if (rc == 0) {

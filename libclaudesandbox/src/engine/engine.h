@@ -72,6 +72,7 @@ struct csb__engine {
     bool needs_template; /* it has no image of its own */
     bool provisions;     /* it runs a template's scripts itself, at every start */
     bool suspends;       /* it can keep what runs in a machine */
+    bool pauses;         /* one that runs may stand still: start lets it go on */
     /* Whether it can be used here: 0 and a line that says what was found ("limactl 2.2.0"), to be
      * freed, or ENOENGINE with what is missing and a hint that says what to install. */
     int (*probe)(struct csb__env *env, char **what, csb_error **err);

@@ -164,6 +164,7 @@ const struct csb__engine csb__engine_qemu = {
     .home = home,
     .name_max = name_max,
     .suspends = true,
+    .pauses = true,
     .create = csb__qemu_create,
     .clone = csb__qemu_clone,
     .configure = csb__qemu_configure,
