@@ -793,19 +793,20 @@ def of_use(lab: FakeLab, *marks: str) -> dict[str, str]:
         path = lab.guest / mark.lstrip("/")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    return {"FAKE_GUEST_PATHS": "/usr/local/lib/claude-sandbox:/run/claude-sandbox"}
+    return {"FAKE_GUEST_PATHS": "/usr/local/lib/claude-sandbox:/run/claude-sandbox:/run/lima-boot-done"}
 
 
-COMPLETE, READY = "/usr/local/lib/claude-sandbox/complete", "/run/claude-sandbox/ready"
+COMPLETE, READY, BOOTED = "/usr/local/lib/claude-sandbox/complete", "/run/claude-sandbox/ready", "/run/lima-boot-done"
 
 
 def is_booting(lab: FakeLab, name: str) -> bool:
     return '"running":true' not in (lab.lima_home / name / "ha.stdout.log").read_text()
 
 
-def test_guest_is_of_use_before_lima_says_so(lab: FakeLab) -> None:
+@pytest.mark.parametrize("mark", [READY, BOOTED])
+def test_guest_is_of_use_before_lima_says_so(lab: FakeLab, mark: str) -> None:
     project = lab.project()
-    env = of_use(lab, COMPLETE, READY)
+    env = of_use(lab, COMPLETE, mark)
     lab.make(project, env={**env, "FAKE_LIMACTL_BOOT_SECONDS": "16"}).expect(0)
     name = lab.row(project).name
     assert is_booting(lab, name) and lab.row(project).state == "running"
@@ -813,12 +814,12 @@ def test_guest_is_of_use_before_lima_says_so(lab: FakeLab) -> None:
     assert is_booting(lab, name)
     lab.run("-d", project, "stop").expect(0)
     # What was so at that start says nothing of the next one.
-    (lab.guest / READY[1:]).unlink()
+    (lab.guest / mark[1:]).unlink()
     lab.run("-d", project, "shell", "--", "true", env={**env, "FAKE_LIMACTL_BOOT_SECONDS": "3"}).expect(0)
     assert not is_booting(lab, name)
 
 
-@pytest.mark.parametrize("marks", [(), (READY,)])
+@pytest.mark.parametrize("marks", [(), (READY, BOOTED)])
 def test_guest_that_is_not_complete(lab: FakeLab, marks: tuple[str, ...]) -> None:
     project = lab.project()
     lab.make(project, env={**of_use(lab, *marks), "FAKE_LIMACTL_BOOT_SECONDS": "3"}).expect(0)

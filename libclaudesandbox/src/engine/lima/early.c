@@ -8,14 +8,16 @@
 #define LOOK_MS 20000
 #define NEVER 3
 
-/* It waits there, since a new connection costs a guest that boots more than a wait does. */
-static const char script[] = "[ -e /usr/local/lib/claude-sandbox/complete ] || exit 3\n"
-                             "i=0\n"
-                             "until [ -e /run/claude-sandbox/ready ]; do\n"
-                             "    i=$((i + 1))\n"
-                             "    [ $i -lt 50 ] || exit 4\n"
-                             "    sleep 0.2\n"
-                             "done\n";
+/* It waits there, since a new connection costs a guest that boots more than a wait does. Lima's own mark
+ * comes when the last script has ended, also where the first one leaves none. */
+static const char script[] =
+    "[ -e /usr/local/lib/claude-sandbox/complete ] || exit 3\n"
+    "i=0\n"
+    "until [ -e /run/claude-sandbox/ready ] || [ -e /run/lima-boot-done ]; do\n"
+    "    i=$((i + 1))\n"
+    "    [ $i -lt 50 ] || exit 4\n"
+    "    sleep 0.2\n"
+    "done\n";
 
 /* A connection of its own: one that came before /etc/environment is as it will be must not be kept
  * (pkg/cidata/cidata.TEMPLATE.d/boot.Linux/07-etc-environment.sh). */
