@@ -80,10 +80,10 @@ static int start(struct csb__env *env, const struct csb__spec *spec, const char 
 
 /* The memory of one that was suspended. */
 static int forget_kept(struct csb__instance *i, csb_error **err) {
+    csb__machine_forget(i->dir); /* also what one left who died over keeping it */
     if (!i->kept) {
         return 0;
     }
-    csb__machine_forget(i->dir);
     i->kept = false;
     return csb__instance_save_config(i, err);
 }

@@ -6,17 +6,24 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "core/json.h"
 #include "core/posix.h"
 #include "engine/qemu/args.h"
 #include "engine/qemu/control.h"
+#include "engine/qemu/machine.h"
 #include "engine/qemu/qmp.h"
+#include "engine/qemu/ram.h"
 #include "engine/qemu/virtiofs.h"
 #include "engine/qemu/wake.h"
 
 #define UNPLUG_MS 15000
 #define UNDO_MS 30000
+/* As long as gigabytes take on a slow disk. */
+#define KEEP_MS (15 * 60 * 1000)
+#define ROOM_TO_SPARE ((uint64_t)64 << 20)
 
 /* What the guest was told to mount at its start: "TAG TYPE OPTIONS PATH", a line each. */
 static int read_shares(const struct csb__instance *i, struct csb__strv *lines, csb_error **err) {
@@ -121,26 +128,74 @@ static int unplug_all(struct csb__env *env, const struct csb__instance *i,
     return rc;
 }
 
+/* Before anything is taken from the guest: afterwards it would be too late to go on. */
+static int check_room(const struct csb__instance *i, csb_error **err) {
+    CSB__AUTOCLOSE int fd = -1;
+    struct statvfs fs;
+    struct stat st;
+    int rc = csb__ram_of(i->pid, &fd, err);
+
+    if (rc != 0) {
+        return rc;
+    }
+    if (fstat(fd, &st) != 0 || statvfs(i->dir, &fs) != 0) {
+        return csb__fail_errno(err, errno, "can't tell how much room there is in %s", i->dir);
+    }
+    if ((uint64_t)fs.f_bavail * fs.f_frsize < (uint64_t)st.st_blocks * 512 + ROOM_TO_SPARE) {
+        return csb__fail_errno(err, ENOSPC, "keeping %llu MiB of memory in %s",
+                               (unsigned long long)st.st_blocks * 512 >> 20, i->dir);
+    }
+    return 0;
+}
+
+/* Whoever finds it half done, since we were killed over it, ends it: nobody can talk to it then. */
+static int note_ready(struct csb__instance *i, bool ready, csb_error **err) {
+    i->ready = ready;
+    return csb__instance_save_run(i, err);
+}
+
+/* From the first device that goes there is no way back but the one that leads through waking. */
+static int keep(struct csb__env *env, struct csb__instance *i, const struct csb__strv *shares,
+                csb_error **err) {
+    int rc = unplug_all(env, i, shares, err);
+
+    if (rc == 0) {
+        rc = csb__control_say(env, i, "forget", "", NULL, err);
+    }
+    return rc == 0 ? csb__machine_keep(env, i, i->dir, err) : rc;
+}
+
+static int keep_or_stop(struct csb__env *env, struct csb__instance *i,
+                        const struct csb__strv *shares, csb_error **err) {
+    int64_t saved = csb__env_shield(env, KEEP_MS);
+    int rc = keep(env, i, shares, err);
+
+    if (rc != 0) {
+        csb__error_set_hint(err, "it was shut down, for it could not go on without its shared "
+                                 "directories");
+        (void)csb__machine_stop(env, i, false, NULL);
+    }
+    csb__env_unshield(env, saved);
+    return rc;
+}
+
 int csb__machine_suspend(struct csb__env *env, struct csb__instance *i, csb_error **err) {
     CSB__AUTOSTRV shares = CSB__STRV_INIT;
     int rc = read_shares(i, &shares, err);
 
     if (rc == 0) {
+        rc = check_room(i, err);
+    }
+    if (rc == 0) {
         rc = let_go(env, i, &shares, err);
     }
-    if (rc != 0) {
-        return rc;
-    }
-    rc = unplug_all(env, i, &shares, err);
     if (rc == 0) {
-        rc = csb__control_say(env, i, "forget", "", NULL, err);
+        rc = note_ready(i, false, err);
     }
     if (rc == 0) {
-        rc = csb__machine_keep(env, i, i->dir, err);
+        rc = keep_or_stop(env, i, &shares, err);
     }
     if (rc != 0) {
-        csb__error_set_hint(
-            err, "it runs without its shared directories now: claude-sandbox stop %s", i->name);
         return rc;
     }
     csb__virtiofs_settle(env, i);
