@@ -7,6 +7,7 @@ import os
 import random
 import re
 import shutil
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -130,7 +131,33 @@ def test_what_root_makes_is_the_users_in_the_end(warm: Lab) -> None:
         owner = path.lstat()
         assert (owner.st_uid, owner.st_gid) == (os.getuid(), os.getgid()), path
     shutil.rmtree(project / "d")
+    # Deeper than a path may be long.
+    first(warm, project, "sudo", "perl", "-e", "for (1..30) { mkdir 'e' x 200; chdir 'e' x 200 }").expect(0)
+    warm.run("-d", project, "stop").expect(0)
+    subprocess.run(["rm", "-r", "e" * 200], cwd=project, check=True)
     delete(warm, project)
+
+
+def test_what_was_anothers_before_stays_so(warm: Lab) -> None:
+    """A database of a container without root: the same numbers that the guest's users have."""
+    project = warm.project("with a volume")
+    volume = project / "volume"
+    volume.mkdir()
+    in_namespace = ["unshare", "--user", "--map-auto", "--map-current-user", "--setuid", "0", "--setgid", "0", "--"]
+    subprocess.run([*in_namespace, "chown", "999:999", volume], check=True)
+    owner = volume.stat().st_uid
+    assert owner != os.getuid()
+    time.sleep(1.1)     # it is older than the second in which the VM starts
+    first(warm, project, "sudo", "touch", "made").expect(0)
+    warm.run("-d", project, "stop").expect(0)
+    assert (project / "made").stat().st_uid == os.getuid() and volume.stat().st_uid == owner
+    subprocess.run([*in_namespace, "chown", f"{os.getuid()}:{os.getgid()}", volume], check=True)
+    delete(warm, project)
+
+
+def virtiofsds() -> set[str]:
+    done = subprocess.run(["pgrep", "-f", "/virtiofsd "], capture_output=True, text=True, check=False)
+    return set(done.stdout.split())
 
 
 def test_a_template_that_is_damaged(warm: Lab) -> None:
@@ -236,6 +263,32 @@ def test_what_was_kept_can_be_given_up(warm: Lab) -> None:
     warm.run("-d", project, "stop").expect(0)
     assert warm.row(project).state == "stopped" and not (home / "ram").exists()
     first(warm, project, "sh", "-c", "ls ~/kept && ! ls /tmp/ticks 2>/dev/null").expect(0)
+    delete(warm, project)
+
+
+def test_who_is_killed_over_keeping_it(warm: Lab) -> None:
+    """The VM comes up again, though what ran in it is lost."""
+    project = warm.project("killed over it")
+    woken(first(warm, project, "sh", "-c", "head -c 300000000 /dev/urandom >/dev/shm/x; touch ~/kept; sync"))
+    home = warm.state / "qemu" / name_of(warm, project)
+    suspending = warm.start("-d", project, "stop", "--suspend")
+    until(lambda: (home / "ram").exists(), "it is being kept")
+    suspending.process.kill()
+    suspending.wait()
+    first(warm, project, "sh", "-c", "ls ~/kept").expect(0)
+    warm.run("-d", project, "stop").expect(0)
+    assert not (home / "ram").exists() and not (home / "state").exists()
+    delete(warm, project)
+
+
+def test_one_that_wakes_in_vain_leaves_nobody(warm: Lab) -> None:
+    project = warm.project("in vain")
+    woken(first(warm, project, "true"))
+    warm.run("-d", project, "stop", "--suspend").expect(0)
+    os.truncate(warm.state / "qemu" / name_of(warm, project) / "ram", 1 << 20)
+    before = virtiofsds()
+    first(warm, project, "true").expect(FAILED, "wrong size")
+    until(lambda: virtiofsds() <= before, "nobody waits for it")
     delete(warm, project)
 
 

@@ -110,6 +110,7 @@ static int load_run(struct csb__instance *i, csb_error **err) {
         i->pid = (pid_t)number(json, "pid", INT_MAX);
         i->start_time = (uint64_t)number(json, "start_time", INT64_MAX);
         i->ssh_port = (int)number(json, "ssh_port", 65535);
+        i->lent_at = number(json, "lent_at", INT64_MAX);
         i->ready = json_is_true(json_object_get(json, "ready"));
     }
     return 0;
@@ -152,10 +153,10 @@ int csb__instance_save_config(const struct csb__instance *i, csb_error **err) {
 
 int csb__instance_save_run(const struct csb__instance *i, csb_error **err) {
     return save(i, "run.json",
-                json_pack("{s:i, s:I, s:I, s:s, s:i, s:b, s:s}", "schema", 1, "pid",
+                json_pack("{s:i, s:I, s:I, s:s, s:i, s:b, s:s, s:I}", "schema", 1, "pid",
                           (json_int_t)i->pid, "start_time", (json_int_t)i->start_time, "boot",
                           i->boot, "ssh_port", i->ssh_port, "ready", i->ready, "lent",
-                          i->lent ? i->lent : ""),
+                          i->lent ? i->lent : "", "lent_at", (json_int_t)i->lent_at),
                 err);
 }
 

@@ -27,9 +27,10 @@ struct csb__instance {
     uint64_t start_time;
     char *boot;
     int ssh_port;
-    char *lent;    /* the directory that its guest had by virtiofs, until that was settled; "" */
-    bool ready;    /* the guest has said so */
-    bool virtiofs; /* how its project is shared; settled at each start, and not written down */
+    char *lent;      /* the directory that its guest had by virtiofs, until that was settled; "" */
+    int64_t lent_at; /* since when, in seconds since 1970 */
+    bool ready;      /* the guest has said so */
+    bool virtiofs;   /* how its project is shared; settled at each start, and not written down */
 };
 
 /* Paths only; nothing need exist. */

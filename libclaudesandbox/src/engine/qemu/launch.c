@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/json.h"
 #include "core/posix.h"
@@ -89,6 +90,7 @@ static int start_qemu(struct csb__env *env, struct csb__instance *i, const struc
 static int lend(struct csb__instance *i, const char *dir, csb_error **err) {
     free(i->lent);
     i->lent = strdup(dir);
+    i->lent_at = (int64_t)time(NULL);
     return i->lent ? 0 : csb__fail_nomem(err);
 }
 

@@ -23,6 +23,7 @@
 static void remove_sockets(const struct csb__instance *i) {
     static const char *const names[] = {"qmp", "control", "ssh"};
 
+    csb__virtiofs_hang_up(i);
     for (int n = 0; n < 3; n++) {
         CSB__AUTOFREE char *path = csb__instance_socket(i, names[n]);
 
@@ -77,13 +78,26 @@ static void give_up(struct csb__env *env, const struct csb__instance *i, csb_err
     csb__machine_console(env, i, &console);
     csb__error_set_child(err, -1, csb__strbuf_text(&console), console.len);
     (void)csb__qemu_kill(env, i, NULL);
+    csb__virtiofs_hang_up(i);
     csb__env_unshield(env, saved);
+}
+
+/* In its log, as "load of migration failed". One that was killed says nothing. */
+static bool qemu_says(const struct csb__instance *i, const char *what) {
+    CSB__AUTOFREE char *path = csb__instance_path(i, "qemu.log");
+    CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
+
+    if (path) {
+        csb__read_tail(path, CONSOLE_MAX, &text);
+    }
+    return strstr(csb__strbuf_text(&text), what);
 }
 
 /* A machine that never ran is woken from its template, or boots where that can't be. */
 static int wake_or_boot(struct csb__env *env, struct csb__instance *i, const struct csb__spec *spec,
                         const struct csb__image *image, csb_error **err) {
     CSB__AUTOERROR csb_error *e = NULL;
+    bool is_bad;
     int rc;
 
     if (!csb__warm_is_current(env, i, image, i->warm)) {
@@ -95,9 +109,10 @@ static int wake_or_boot(struct csb__env *env, struct csb__instance *i, const str
         return rc == 0 ? 0 : csb__error_propagate(err, CSB__STEAL(e));
     }
     csb__log(env, CSB_LOG_INFO, "booting, since waking failed: %s", csb_error_message(e));
+    is_bad = rc == CSB_EPROTOCOL || qemu_says(i, "migration");
     give_up(env, i, &e);
     csb__log(env, CSB_LOG_DEBUG, "%s", csb_error_detail(e));
-    if (rc == CSB_EENGINE || rc == CSB_EPROTOCOL) {
+    if (is_bad) {
         csb__machine_forget(
             i->warm); /* the next one gets another template; machines lie on the disk */
     }

@@ -143,28 +143,51 @@ int csb__virtiofs_serve(const struct csb__spec *spec, const int *fds, csb_error 
     return rc;
 }
 
+void csb__virtiofs_hang_up(const struct csb__instance *i) {
+    for (size_t m = 0; m < CSB__MOUNTS_MAX; m++) {
+        CSB__AUTOFREE char *path = NULL;
+        CSB__AUTOCLOSE int fd = -1;
+        char name[32];
+
+        snprintf(name, sizeof(name), "share%zu", m);
+        path = csb__instance_socket(i, name);
+        fd = path ? csb__unix_connect_at_once(path) : -1;
+        if (path) {
+            (void)unlink(path);
+        }
+    }
+}
+
 /* ---- afterwards ------------------------------------------------------------------------------- */
 
-static void reclaim(struct csb__env *env, const char *dir) {
+/* What has changed since: a volume that a container without root has in the project belongs to such
+ * ids, too, and is nobody's to take. From each directory, for a path may be longer than a call takes. */
+static void reclaim(struct csb__env *env, const char *dir, int64_t since) {
     char owner[32];
     char both[32];
-    const char *const argv[] = {IN_NAMESPACE, "find", dir,  "-xdev", "!",  "-uid", owner, "-exec",
-                                "chown",      "-h",   "--", both,    "{}", "+",    NULL};
+    char when[32];
+    const char *const argv[] = {IN_NAMESPACE, "find", dir,   "-xdev",    "-newerct", when,
+                                "!",          "-uid", owner, "-execdir", "chown",    "-h",
+                                "--",         both,   "{}",  "+",        NULL};
+    /* find(1) runs nothing from a directory when there is a relative one on PATH. */
+    const char *const envp[] = {"PATH=/usr/bin:/bin:/usr/sbin:/sbin", NULL};
     struct csb__run run = CSB__RUN_INIT;
     CSB__AUTORESULT result = {0};
 
     snprintf(owner, sizeof(owner), "%u", geteuid());
+    snprintf(when, sizeof(when), "@%lld", (long long)since);
     snprintf(both, sizeof(both), "%u:%u", geteuid(), getegid());
     run.argv = argv;
+    run.envp = envp;
     run.timeout_ms = RECLAIM_MS;
     if (csb__run(env, &run, &result, NULL) != 0 || result.status != 0) {
-        csb__log(env, CSB_LOG_INFO, "%s: some files may still belong to the VM's root", dir);
+        csb__log(env, CSB_LOG_WARNING, "%s: some files may still belong to the VM's root", dir);
     }
 }
 
 void csb__virtiofs_settle(struct csb__env *env, struct csb__instance *i) {
     if (i->lent && *i->lent) {
-        reclaim(env, i->lent);
+        reclaim(env, i->lent, i->lent_at);
         *i->lent = '\0';
         (void)csb__instance_save_run(i, NULL);
     }

@@ -18,8 +18,10 @@ int csb__virtiofs_listen(const struct csb__instance *i, const struct csb__spec *
                          csb_error **err);
 /* Starts who listens there. Each ends when QEMU does. */
 int csb__virtiofs_serve(const struct csb__spec *spec, const int *fds, csb_error **err);
-/* With its process gone: gives what others than the user made in the project to the user, for the
- * guest's root is a subordinate id here. */
+/* With QEMU gone: ends those to whom it never connected, who would wait for ever. */
+void csb__virtiofs_hang_up(const struct csb__instance *i);
+/* With its process gone: gives what others than the user have made or changed in the project since its
+ * start to the user, for the guest's root is a subordinate id here. */
 void csb__virtiofs_settle(struct csb__env *env, struct csb__instance *i);
 
 #endif
