@@ -16,6 +16,7 @@
 #include "engine/qemu/image.h"
 #include "engine/qemu/instance.h"
 #include "engine/qemu/make.h"
+#include "engine/qemu/process.h"
 #include "engine/qemu/warm.h"
 #include "model/vm_name.h"
 
@@ -224,6 +225,16 @@ static bool is_wanted(struct csb__env *env, const char *path, const char *name,
     return has(used, name) || (is_whole(name) && csb__warm_would_serve(env, path, current_image));
 }
 
+/* Who made it has died, and its machine may live. */
+static void end_template(struct csb__env *env, char *path) {
+    struct csb__instance i = {.dir = path};
+
+    if (csb__qemu_find(&i)) {
+        (void)csb__qemu_kill(env, &i, NULL);
+    }
+    free(i.boot);
+}
+
 /* With the lock of those who make them, and before the images, on which they lie. */
 static int clean_templates(struct csb__env *env, const struct csb__clean *clean,
                            struct csb__strv *used, csb_error **err) {
@@ -248,6 +259,9 @@ static int clean_templates(struct csb__env *env, const struct csb__clean *clean,
         }
         current[16] = '\0';
         if (is_template(dirs.items[i]) && !is_wanted(env, path, dirs.items[i], used, current)) {
+            if (!clean->dry_run) {
+                end_template(env, path);
+            }
             remove_found(clean, "a warm template that nothing uses", path);
         }
     }
