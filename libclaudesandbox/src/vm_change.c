@@ -124,7 +124,8 @@ int csb_vm_configure(csb_vm *vm, const csb_vm_options *opts, int *ret_later, csb
     }
     if (rc == 0 && ret_later) {
         *ret_later = csb__changes_any(&vm->record.changes) &&
-                     (vm->machine.state == CSB_VM_RUNNING || vm->machine.state == CSB_VM_STARTING);
+                     (vm->machine.state == CSB_VM_RUNNING || vm->machine.state == CSB_VM_STARTING ||
+                      vm->machine.state == CSB_VM_SUSPENDED);
     }
     return rc;
 }

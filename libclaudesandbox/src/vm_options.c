@@ -38,8 +38,10 @@ static const char *user_name(char *buf, size_t size) {
     return getpwuid_r(geteuid(), &pw, buf, size, &found) == 0 && found ? pw.pw_name : "USER";
 }
 
+/* Giving away what is not in somebody's home is bad advice: the system's own directories are there. */
 static int check_writable(const char *path, csb_error **err) {
     CSB__AUTOSTRBUF quoted = CSB__STRBUF_INIT;
+    CSB__AUTOFREE char *home = csb__account_home();
     char buf[4096];
 
     if (access(path, R_OK | W_OK | X_OK) == 0) {
@@ -47,8 +49,13 @@ static int check_writable(const char *path, csb_error **err) {
     }
     csb__fail(err, CSB_EINVAL, "%s can't be written by you, so Claude couldn't either", path);
     csb__shell_quote(&quoted, path);
-    csb__error_set_hint(err, "sudo chown -R %s %s", user_name(buf, sizeof(buf)),
-                        csb__strbuf_text(&quoted));
+    if (home && csb__path_is_within(path, home)) {
+        csb__error_set_hint(err, "sudo chown -R %s %s", user_name(buf, sizeof(buf)),
+                            csb__strbuf_text(&quoted));
+    } else {
+        csb__error_set_hint(err, "work in a copy of your own: cp -R %s ~",
+                            csb__strbuf_text(&quoted));
+    }
     return CSB_EINVAL;
 }
 

@@ -826,6 +826,18 @@ def test_guest_that_is_not_complete(lab: FakeLab, marks: tuple[str, ...]) -> Non
     assert not is_booting(lab, lab.row(project).name)
 
 
+def test_fork_says_what_is_in_the_way(lab: FakeLab) -> None:
+    one, two = lab.project("one"), lab.project("two")
+    for project in (one, two):
+        lab.make(project).expect(0)
+        lab.run("-d", project, "stop").expect(0)
+    names = [lab.row(project).name for project in (one, two)]
+    lab.run("-d", one, "fork", "nobody").expect(FAILED, "nobody")
+    lab.run("-d", one, "fork", names[1]).expect(FAILED, f"{one} has a VM already: {names[0]}", "claude-sandbox delete")
+    new = lab.project("new")
+    assert lab.run("-d", new, "fork", names[1]).expect(0).text == f"Made {lab.row(new).name} from {names[1]}.\n"
+
+
 LIE = "36 22 0:99 / {} {},relatime shared:9 - {} x rw\n"
 
 

@@ -259,7 +259,7 @@ static int resolve_as_nobody(void *arg) {
     o.project_dir = p->project;
     return csb__vm_options_resolve(&p->env, &o, &spec, &e) == CSB_EINVAL &&
                    strstr(csb_error_message(e), "can't be written by you") &&
-                   strstr(csb_error_hint(e), "sudo chown -R ")
+                   strstr(csb_error_hint(e), "a copy of your own")
                ? 0
                : 1;
 }

@@ -184,8 +184,8 @@ CSB_API int csb_vm_set_ports(csb_vm *vm, const csb_port *ports, size_t n_ports, 
  * is remembered until then; a second call adds to the first.
  *
  * opts: the other members must be as CSB_VM_OPTIONS_INIT has them.
- * ret_later: 1 when the machine runs and goes on as it was until it is stopped and started, else 0;
- * may be NULL.
+ * ret_later: 1 when the machine runs or is suspended, and stays as it was until it is stopped and
+ * started, else 0; may be NULL.
  *
  * Errors: CSB_EINVAL (sizes or a directory that can't be; a disk smaller than it is), CSB_EBUSY,
  * CSB_EENGINE, CSB_ENOTFOUND, CSB_ETIMEOUT, CSB_ECANCELED, CSB_ESYSTEM, CSB_ENOMEM; nothing is
@@ -304,7 +304,8 @@ CSB_API const char *csb_vm_engine(const csb_vm *vm);
  * CSB_VM_SUSPENDED or CSB_VM_BROKEN, as of the last call
  * that asked.  Since: 0.1 */
 CSB_API int csb_vm_state(const csb_vm *vm);
-/* The state as a word: "stopped", "starting", "running", "broken". Static.  Since: 0.1 */
+/* The state as a word: "stopped", "starting", "running", "suspended", "broken". Static.
+ * Since: 0.1 */
 CSB_API const char *csb_vm_state_name(const csb_vm *vm);
 /* Why it is broken, or "". Borrowed until the next call on the machine.  Since: 0.1 */
 CSB_API const char *csb_vm_state_reason(const csb_vm *vm);
