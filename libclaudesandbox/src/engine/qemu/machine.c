@@ -112,9 +112,9 @@ static int wake_or_boot(struct csb__env *env, struct csb__instance *i, const str
     is_bad = rc == CSB_EPROTOCOL || qemu_says(i, "migration");
     give_up(env, i, &e);
     csb__log(env, CSB_LOG_DEBUG, "%s", csb_error_detail(e));
+    /* The next one gets another template; its disk stays for the machines that lie on it. */
     if (is_bad) {
-        csb__machine_forget(
-            i->warm); /* the next one gets another template; machines lie on the disk */
+        csb__machine_forget(i->warm);
     }
     remove_sockets(i);
     rc = csb__env_check(env, "starting the VM", err);

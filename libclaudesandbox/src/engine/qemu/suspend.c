@@ -171,8 +171,7 @@ static int keep_or_stop(struct csb__env *env, struct csb__instance *i,
     int rc = keep(env, i, shares, err);
 
     if (rc != 0) {
-        csb__error_set_hint(err, "it was shut down, for it could not go on without its shared "
-                                 "directories");
+        csb__error_prepend(err, "it was shut down, since it could not be kept");
         (void)csb__machine_stop(env, i, false, NULL);
     }
     csb__env_unshield(env, saved);
@@ -187,14 +186,17 @@ int csb__machine_suspend(struct csb__env *env, struct csb__instance *i, csb_erro
         rc = check_room(i, err);
     }
     if (rc == 0) {
-        rc = let_go(env, i, &shares, err);
-    }
-    if (rc == 0) {
         rc = note_ready(i, false, err);
     }
-    if (rc == 0) {
-        rc = keep_or_stop(env, i, &shares, err);
+    if (rc != 0) {
+        return rc;
     }
+    rc = let_go(env, i, &shares, err);
+    if (rc != 0) {
+        (void)note_ready(i, true, NULL);
+        return rc;
+    }
+    rc = keep_or_stop(env, i, &shares, err);
     if (rc != 0) {
         return rc;
     }
