@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs each fuzzer on what is in its corpus, and then for so many seconds on what it makes of that.
 
-Usage: run.py PROGRAMS CORPORA FOUND SECONDS     (by ./bootstrap fuzz [SECONDS])
+Usage: run.py PROGRAMS CORPORA FOUND SECONDS [SEED]    (by ./bootstrap fuzz [SECONDS])
 
 One that finds something leaves the input in FOUND/NAME and ends with the report; to see it again:
 PROGRAMS/fuzz-NAME FOUND/NAME/crash-...
@@ -18,10 +18,10 @@ from pathlib import Path
 OPTIONS = ["-max_len=4096", "-timeout=20", "-rss_limit_mb=2048", "-print_final_stats=1"]
 
 
-def fuzz(program: Path, corpus: Path, found: Path, seconds: int) -> tuple[bool, str]:
+def fuzz(program: Path, corpus: Path, found: Path, seconds: int, seed: list[str]) -> tuple[bool, str]:
     found.mkdir(parents=True, exist_ok=True)
     how_long = [f"-max_total_time={seconds}"] if seconds else ["-runs=0"]
-    done = subprocess.run([program, *OPTIONS, *how_long, f"-artifact_prefix={found}/", found, corpus], check=False,
+    done = subprocess.run([program, *OPTIONS, *how_long, *seed, f"-artifact_prefix={found}/", found, corpus], check=False,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
     text = done.stdout.decode(errors="replace")
     if done.returncode != 0:
@@ -40,7 +40,8 @@ def main() -> int:
         print(f"no corpus for {', '.join(without)}" if names else f"no fuzzers in {programs}")
         return 1
     with ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2)) as pool:
-        jobs = {n: pool.submit(fuzz, programs / f"fuzz-{n}", corpora / n, found / n, int(sys.argv[4])) for n in names}
+        seed = [f"-seed={sys.argv[5]}"] if len(sys.argv) > 5 else []
+        jobs = {n: pool.submit(fuzz, programs / f"fuzz-{n}", corpora / n, found / n, int(sys.argv[4]), seed) for n in names}
         results = {n: job.result() for n, job in jobs.items()}
     for name, (good, text) in results.items():
         print(f"{name}: {'' if good else 'FAILED: '}{text}")
