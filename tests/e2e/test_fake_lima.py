@@ -445,7 +445,7 @@ def test_directory_cannot_be_written(lab: FakeLab) -> None:
     project = lab.project()
     project.chmod(0o555)
     said = refused(lab, "-d", str(project), saying=f"{project} can't be written by you")
-    assert re.search(r"try: sudo chown .*project", said)
+    assert re.search(r"try: work in a copy of your own: cp -R .*project", said)
 
 
 @pytest.mark.parametrize("name", [b"\xff\xfe", b"a\nb", b"a\x1bb", b"\xed\xa0\x80"])

@@ -125,6 +125,16 @@ class Hooks:
         given = {**self.env, "CLAUDE_HOOKS_SOCKET": str(self.state / "run/hooks/none.sock"), **env}
         return subprocess.run([shell, str(self.hook)], env=given, input=payload, capture_output=True, timeout=60)
 
+    def servers(self) -> list[int]:
+        """Those of this state directory; other tests have theirs at the same time."""
+        return [pid for pid, args in processes().items() if args.startswith(self.program) and self.is_ours(pid)]
+
+    def is_ours(self, pid: int) -> bool:
+        try:
+            return os.fsencode(f"CLAUDE_SANDBOX_HOME={self.state}") in Path(f"/proc/{pid}/environ").read_bytes()
+        except OSError:
+            return False
+
     def close(self) -> None:
         self.run("stop")
         for pid, args in processes().items():
@@ -167,8 +177,9 @@ def test_many_starts_make_one(hooks: Hooks) -> None:
                                stderr=subprocess.DEVNULL) for _ in range(8)]
     assert [start.wait(60) for start in starts] == [0] * 8
     assert hooks.post(STOP) == (200, "{}")
+    until(lambda: len(hooks.servers()) == 1, "one of them stays")
     hooks.run("stop")
-    assert not [args for args in processes().values() if args.startswith(hooks.program)]
+    until(lambda: not hooks.servers(), "all of them end")
 
 
 def test_others_are_kept_out(hooks: Hooks) -> None:
