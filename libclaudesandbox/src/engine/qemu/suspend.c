@@ -162,7 +162,14 @@ static int keep(struct csb__env *env, struct csb__instance *i, const struct csb_
     if (rc == 0) {
         rc = csb__control_say(env, i, "forget", "", NULL, err);
     }
-    return rc == 0 ? csb__machine_keep(env, i, i->dir, err) : rc;
+    if (rc == 0) {
+        rc = csb__machine_keep(env, i, i->dir, err);
+    }
+    if (rc == 0) {
+        i->kept = true;
+        rc = csb__instance_save_config(i, err);
+    }
+    return rc == 0 ? csb__machine_end_kept(env, i, err) : rc;
 }
 
 static int keep_or_stop(struct csb__env *env, struct csb__instance *i,
@@ -201,6 +208,5 @@ int csb__machine_suspend(struct csb__env *env, struct csb__instance *i, csb_erro
         return rc;
     }
     csb__virtiofs_settle(env, i);
-    i->kept = true;
-    return csb__instance_save_config(i, err);
+    return 0;
 }

@@ -124,9 +124,17 @@ int csb__machine_keep(struct csb__env *env, const struct csb__instance *i, const
         csb__machine_forget(dir);
         (void)csb__qmp_execute(&q, "cont", NULL, NULL, NULL);
         csb__env_unshield(env, saved);
-        return rc;
     }
-    (void)csb__qmp_execute(&q, "quit", NULL, NULL, NULL);
+    return rc;
+}
+
+int csb__machine_end_kept(struct csb__env *env, const struct csb__instance *i, csb_error **err) {
+    CSB__AUTOFREE char *path = csb__instance_socket(i, "qmp");
+    CSB__AUTOQMP q = {0};
+
+    if (path && csb__qmp_open(env, path, &q, NULL) == 0) {
+        (void)csb__qmp_execute(&q, "quit", NULL, NULL, NULL);
+    }
     return csb__qemu_wait_end(env, i, END_MS, NULL) == 0 ? 0 : csb__qemu_kill(env, i, err);
 }
 

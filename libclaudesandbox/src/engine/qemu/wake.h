@@ -8,10 +8,12 @@
 #include "engine/qemu/instance.h"
 #include "model/spec.h"
 
-/* Keeps a running machine there and ends its QEMU. The guest must have nothing mounted. When it
- * fails the machine runs on, if it can. */
+/* Keeps a running machine there, and leaves it standing still. The guest must have nothing mounted.
+ * When it fails the machine runs on, if it can. */
 int csb__machine_keep(struct csb__env *env, const struct csb__instance *i, const char *dir,
                       csb_error **err);
+/* Ends its QEMU then, once it is written down that the machine was kept. */
+int csb__machine_end_kept(struct csb__env *env, const struct csb__instance *i, csb_error **err);
 /* Starts the machine from what is kept in `dir` and makes it the one that it is, by its identity's
  * files, before anybody is let in. Its config is written down without `fresh` and `kept` in the
  * moment before it runs. */

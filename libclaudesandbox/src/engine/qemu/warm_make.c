@@ -101,7 +101,10 @@ static int boot_and_keep(struct csb__env *env, struct csb__instance *i,
         csb__progress(env, 0, 0, "keeping it");
         rc = shrink(env, i, err);
     }
-    return rc == 0 ? csb__machine_keep(env, i, i->dir, err) : rc;
+    if (rc == 0) {
+        rc = csb__machine_keep(env, i, i->dir, err);
+    }
+    return rc == 0 ? csb__machine_end_kept(env, i, err) : rc;
 }
 
 /* A machine like others, that has no record and is thrown away but for what was kept. */
