@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The keys of a template that every engine understands; between the files of the parser. */
+/* The keys of a template that every engine understands, between the files of the parser; and what
+ * whoever reads YAML asks of a node. */
 #ifndef CSB_MODEL_TEMPLATE_SUBSET_H
 #define CSB_MODEL_TEMPLATE_SUBSET_H
 

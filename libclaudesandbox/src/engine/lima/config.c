@@ -4,27 +4,16 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <yaml.h>
 
 #include "core/json.h"
 #include "engine/lima/args.h"
 #include "model/size.h"
+#include "model/template_subset.h"
 
 #define DEPTH_MAX 8
 
-static const char *scalar(const yaml_node_t *node) {
-    return node && node->type == YAML_SCALAR_NODE ? (const char *)node->data.scalar.value : NULL;
-}
-
-static bool is_null(const yaml_node_t *node) {
-    const char *text = scalar(node);
-
-    return text && node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
-           (*text == '\0' || strcmp(text, "null") == 0 || strcmp(text, "~") == 0);
-}
-
 static bool is_empty(const yaml_node_t *node) {
-    return !node || is_null(node) ||
+    return !node || csb__yaml_is_null(node) ||
            (node->type == YAML_SEQUENCE_NODE &&
             node->data.sequence.items.start == node->data.sequence.items.top);
 }
@@ -37,7 +26,7 @@ static yaml_node_pair_t *find(yaml_document_t *doc, int map, const char *key) {
     }
     for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top;
          p++) {
-        const char *text = scalar(yaml_document_get_node(doc, p->key));
+        const char *text = csb__yaml_scalar(yaml_document_get_node(doc, p->key));
 
         if (text && strcmp(text, key) == 0) {
             return p;
@@ -80,10 +69,10 @@ static int load(const char *text, size_t len, yaml_document_t *doc, csb_error **
 static int take_size(yaml_document_t *doc, const char *key, uint64_t *ret, csb_error **err) {
     const yaml_node_t *node = get(doc, 1, key);
 
-    if (!node || is_null(node)) {
+    if (!node || csb__yaml_is_null(node)) {
         return 0;
     }
-    if (!scalar(node) || csb__size_parse(scalar(node), ret, NULL) != 0) {
+    if (!csb__yaml_scalar(node) || csb__size_parse(csb__yaml_scalar(node), ret, NULL) != 0) {
         return csb__fail(err, CSB_EPROTOCOL, "%s is no size", key);
     }
     return 0;
@@ -91,11 +80,11 @@ static int take_size(yaml_document_t *doc, const char *key, uint64_t *ret, csb_e
 
 static int take_cpus(yaml_document_t *doc, int *ret, csb_error **err) {
     const yaml_node_t *node = get(doc, 1, "cpus");
-    const char *text = scalar(node);
+    const char *text = csb__yaml_scalar(node);
     char *end = NULL;
     long n;
 
-    if (!node || is_null(node)) {
+    if (!node || csb__yaml_is_null(node)) {
         return 0;
     }
     n = text && node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE ? strtol(text, &end, 10) : 0;
@@ -118,7 +107,7 @@ static int take_locations(yaml_document_t *doc, struct csb__strv *ret, csb_error
     }
     for (const yaml_node_item_t *i = node->data.sequence.items.start;
          i < node->data.sequence.items.top; i++) {
-        const char *text = scalar(get(doc, *i, "location"));
+        const char *text = csb__yaml_scalar(get(doc, *i, "location"));
 
         if (!text || *text != '/' || strstr(text, "{{")) {
             return csb__fail(err, CSB_EPROTOCOL, "a location is no path");
@@ -130,9 +119,9 @@ static int take_locations(yaml_document_t *doc, struct csb__strv *ret, csb_error
 
 static int take_type(yaml_document_t *doc, char out[16], csb_error **err) {
     const yaml_node_t *node = get(doc, 1, "vmType");
-    const char *text = scalar(node);
+    const char *text = csb__yaml_scalar(node);
 
-    if (!node || is_null(node)) {
+    if (!node || csb__yaml_is_null(node)) {
         return 0;
     }
     if (!text || strlen(text) > 15) {
