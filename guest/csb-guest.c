@@ -28,11 +28,14 @@ int main(int argc, char **argv) {
     if (strcmp(name, "init") != 0 && argc > 1) {
         name = argv[1];
     }
+    if (strcmp(name, "keeper") == 0 && argc > 1) {
+        return applet_keeper(argc - 2, argv + 2);
+    }
     for (size_t i = 0; i < sizeof applets / sizeof *applets; i++) {
         if (strcmp(name, applets[i].name) == 0) {
             return applets[i].run();
         }
     }
-    fputs("usage: csb-guest init|boot|agent|door\n", stderr);
+    fputs("usage: csb-guest init|boot|agent|door|keeper\n", stderr);
     return 2;
 }

@@ -1,8 +1,8 @@
 /*
  * csb-guest: the one program of ours that runs inside a guest.
  *
- * Four applets: `init` (in the initrd), `boot` (identity, account, network, shares), `agent` (the
- * control port) and `door` (lets ssh in). What the host tells a guest lies in CSB_RUN_DIR, put there by init from
+ * Five applets: `init` (in the initrd), `boot` (identity, account, network, shares), `agent` (the
+ * control port), `door` (lets ssh in) and `keeper` (of a program that ssh runs). What the host tells a guest lies in CSB_RUN_DIR, put there by init from
  * QEMU's fw_cfg.
  */
 #ifndef CSB_GUEST_H
@@ -143,6 +143,8 @@ int applet_init(void);
 int applet_boot(void);
 int applet_agent(void);
 int applet_door(void);
+/* What stands behind its name: host|terminal DIR PROGRAM [ARGUMENT]... */
+int applet_keeper(int argc, char **argv);
 
 void sleep_ms(unsigned ms);
 

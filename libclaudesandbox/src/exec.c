@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/options.h"
@@ -74,22 +75,45 @@ static int ready(csb_vm *vm, csb_error **err) {
     return csb__vm_arm_hooks(vm, NULL, err);
 }
 
+static bool is_null(int fd) {
+    struct stat null;
+    struct stat st;
+
+    return fd == CSB_EXEC_NULL || (fd >= 0 && fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) &&
+                                   stat("/dev/null", &null) == 0 && st.st_rdev == null.st_rdev);
+}
+
+/* The keeper inside the program's session, where it can be had there: its stdin has to be the keeper's.
+ * On a terminal it can't be told anything. */
+static char *find_keeper(const csb_vm *vm, const csb_exec_options *o, bool at_once) {
+    bool suits = o->flags & CSB_EXEC_TTY ? at_once : is_null(o->stdin_fd);
+
+    if (!suits || !o->argv || !o->argv[0] || (o->env && o->env[0])) {
+        return NULL;
+    }
+    return csb__ready_keeper(&vm->machine.door);
+}
+
 /* `at_once`: nobody can ask for signals to be sent, so its keeper may come a moment later. */
 static int start(csb_vm *vm, const csb_exec_options *o, bool at_once, struct csb__program *ret,
                  csb_error **err) {
     CSB__AUTOSTRBUF script = CSB__STRBUF_INIT;
     CSB__AUTOSTRBUF stash = CSB__STRBUF_INIT;
     CSB__AUTOSTRV session = CSB__STRV_INIT;
+    CSB__AUTOFREE char *keeper = find_keeper(vm, o, at_once);
     char token[17];
     struct csb__command command = {.argv = o->argv && o->argv[0] ? o->argv : NULL,
                                    .stashed = o->env && o->env[0],
                                    .cwd = o->cwd ? o->cwd : vm->record.spec.project_dir,
                                    .token = token,
+                                   .keeper = keeper,
+                                   .tty = o->flags & CSB_EXEC_TTY,
                                    .login = o->flags & CSB_EXEC_LOGIN};
     struct csb__program_options program = {.token = token,
                                            .stdio = {o->stdin_fd, o->stdout_fd, o->stderr_fd},
                                            .tty = o->flags & CSB_EXEC_TTY,
-                                           .at_once = at_once};
+                                           .at_once = at_once,
+                                           .kept = keeper};
 
     if (csb__random_hex(token, 16) != 0) {
         return csb__fail(err, CSB_ESYSTEM, "no random numbers");

@@ -76,8 +76,8 @@ static int check_mounts(const struct csb__spec *spec, csb_error **err) {
 /* What a guest needs that was just started, or whose connection is another one since. */
 static int equip(csb_vm *vm, bool fresh, csb_error **err) {
     struct csb__env *env = env_of(vm);
-    CSB__AUTOFREE char *place = NULL;
-    int rc = csb__guest_setup(env, vm->engine, &vm->record.spec, &vm->machine.door, fresh, &place,
+    CSB__AUTOFOUND found = {0};
+    int rc = csb__guest_setup(env, vm->engine, &vm->record.spec, &vm->machine.door, fresh, &found,
                               err);
 
     if (rc == 0) {
@@ -88,10 +88,10 @@ static int equip(csb_vm *vm, bool fresh, csb_error **err) {
                                 vm->record.spec.n_ports, err);
     }
     if (rc == 0) {
-        rc = csb__vm_arm_hooks(vm, place, err);
+        rc = csb__vm_arm_hooks(vm, found.place, err);
     }
     if (rc == 0) {
-        csb__ready_save(&vm->machine.door, &vm->record.spec, vm->hooks_socket);
+        csb__ready_save(&vm->machine.door, &vm->record.spec, vm->hooks_socket, found.keeper);
     }
     return rc;
 }

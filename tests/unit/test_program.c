@@ -2,7 +2,8 @@
 /*
  * Programs in a guest, from csb_vm_spawn() to their end. The guest is this machine: an "ssh" on PATH runs
  * what it is told in a session of its own, as sshd does, and when it is killed what it ran goes on
- * with closed pipes, as behind sshd.
+ * with closed pipes, as behind sshd. Some tests are for both ways of keeping a program: by a session of
+ * its own, and by csb-guest in the program's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +12,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include <claudesandbox/exec.h>
@@ -33,16 +37,25 @@ static const char ssh[] = "#!/bin/sh\n"
                           "[ $status != 137 ] || status=255\n"
                           "exit $status\n";
 
+#ifdef CSB_GUEST_PROGRAM
+#define WAYS 2
+#else
+#define CSB_GUEST_PROGRAM ""
+#define WAYS 1
+#endif
+
 struct fixture {
     struct fake_vm vm;
     char *dir;
     char *old_path;
+    int master; /* where there is csb-guest, and so a note of it */
 };
 
 static void fixture_make(struct fixture *f) {
     CSB__AUTOFREE char *program = NULL;
     CSB__AUTOFREE char *path = NULL;
 
+    f->master = -1;
     fake_vm_make(&f->vm, NULL, 0);
     f->vm.ctx.env.runner = NULL;
     fake_vm_run(&f->vm);
@@ -54,7 +67,30 @@ static void fixture_make(struct fixture *f) {
     setenv("PATH", path, 1);
 }
 
+static int be_master(const char *path) {
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    strcpy(addr.sun_path, path);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+    ck_assert_int_eq(listen(fd, 4096), 0);
+    return fd;
+}
+
+/* In one of the two ways; the second is for programs without stdin. */
+static void fixture_make_way(struct fixture *f, int way) {
+    CSB__AUTOFREE char *note = NULL;
+
+    fixture_make(f);
+    if (way == 1) {
+        f->master = be_master(f->vm.control);
+        ck_assert_int_ge(asprintf(&note, "%s.ready", f->vm.control), 0);
+        test_write(note, "of some connection\n\n" CSB_GUEST_PROGRAM "\n", 0600);
+    }
+}
+
 static void fixture_finish(struct fixture *f) {
+    csb__fd_close(&f->master);
     setenv("PATH", f->old_path, 1);
     free(f->old_path);
     free(f->dir);
@@ -76,17 +112,26 @@ static csb_exec_options shell(const char *const *argv) {
     return o;
 }
 
-/* Runs sh -c on it with pipes for all three. */
-static csb_process *spawn(struct fixture *f, const char *script) {
+/* Runs sh -c on it with pipes for all three, or for two. */
+static csb_process *spawn_with(struct fixture *f, const char *script, int stdin_fd) {
     const char *const argv[] = {"sh", "-c", script, "sh", f->dir, NULL};
     csb_exec_options o = shell(argv);
     CSB__AUTOERROR csb_error *e = NULL;
     csb_process *p = NULL;
 
-    o.stdin_fd = o.stdout_fd = o.stderr_fd = CSB_EXEC_PIPE;
+    o.stdin_fd = stdin_fd;
+    o.stdout_fd = o.stderr_fd = CSB_EXEC_PIPE;
     ck_assert_msg(csb_vm_spawn(&f->vm.vm, &o, &p, &e) == 0, "%s: %s", csb_error_message(e),
                   csb_error_detail(e));
     return p;
+}
+
+static csb_process *spawn(struct fixture *f, const char *script) {
+    return spawn_with(f, script, CSB_EXEC_PIPE);
+}
+
+static csb_process *spawn_deaf(struct fixture *f, const char *script) {
+    return spawn_with(f, script, CSB_EXEC_NULL);
 }
 
 /* Reads a whole line of the program's output. */
@@ -171,7 +216,7 @@ START_TEST(words_and_variables_pass_unchanged) {
     AUTOFIXTURE f;
     csb_exec_options o = shell(argv);
 
-    fixture_make(&f);
+    fixture_make_way(&f, _i);
     ck_assert_int_ge(asprintf(&variable, "ODD=%s", odd), 0);
     for (int i = 0; i < 2; i++) {
         const char *const env[] = {variable, "EMPTY=", NULL};
@@ -306,13 +351,13 @@ START_TEST(a_signal_reaches_the_group) {
     AUTOFIXTURE f;
     AUTOPROCESS *p = NULL;
 
-    fixture_make(&f);
-    p = spawn(&f, signals[_i].script);
+    fixture_make_way(&f, _i % WAYS);
+    p = spawn_deaf(&f, signals[_i / WAYS].script);
     expect(p, "up\n");
     ck_assert_int_eq(csb_process_kill(p, 0, NULL), CSB_EINVAL);
     ck_assert_int_eq(csb_process_kill(p, SIGSEGV, NULL), CSB_EINVAL);
-    ck_assert_int_eq(csb_process_kill(p, signals[_i].signo, NULL), 0);
-    ck_assert_int_eq(ended(p), signals[_i].status);
+    ck_assert_int_eq(csb_process_kill(p, signals[_i / WAYS].signo, NULL), 0);
+    ck_assert_int_eq(ended(p), signals[_i / WAYS].status);
 }
 END_TEST
 
@@ -321,8 +366,8 @@ START_TEST(a_signal_that_comes_early_waits) {
     AUTOFIXTURE f;
     AUTOPROCESS *p = NULL;
 
-    fixture_make(&f);
-    p = spawn(&f, "sleep 1000");
+    fixture_make_way(&f, _i);
+    p = spawn_deaf(&f, "sleep 1000");
     ck_assert_int_eq(csb_process_kill(p, SIGTERM, NULL), 0);
     ck_assert_int_ge(ended(p), 129);
 }
@@ -345,8 +390,8 @@ START_TEST(freeing_ends_it) {
     pid_t pid;
     uint64_t start;
 
-    fixture_make(&f);
-    p = spawn(&f, "sleep 1000 & echo $!; wait");
+    fixture_make_way(&f, _i);
+    p = spawn_deaf(&f, "sleep 1000 & echo $!; wait");
     pid = told_pid(p);
     csb_process_free(p);
     ck_assert_int_ne(csb__process_start_time(pid, &start), 0);
@@ -361,8 +406,8 @@ START_TEST(freeing_does_not_wait_for_readers) {
     pid_t pid;
     uint64_t start;
 
-    fixture_make(&f);
-    p = spawn(&f, "echo $$; exec cat /dev/zero");
+    fixture_make_way(&f, _i);
+    p = spawn_deaf(&f, "echo $$; exec cat /dev/zero");
     pid = told_pid(p);
     csb_process_free(p);
     ck_assert_int_ne(csb__process_start_time(pid, &start), 0);
@@ -424,10 +469,10 @@ START_TEST(nothing_leaks) {
     CSB__AUTOFREE char *logs = NULL;
     int before;
 
-    fixture_make(&f);
+    fixture_make_way(&f, _i);
     before = count_fds();
     for (int i = 0; i < 200; i++) {
-        csb_process *p = spawn(&f, i % 4 == 0 ? "sleep 1000" : "exit 3");
+        csb_process *p = spawn_deaf(&f, i % 4 == 0 ? "sleep 1000" : "exit 3");
 
         if (i % 4 == 1) {
             ck_assert_int_eq(ended(p), 3);
@@ -471,8 +516,7 @@ static pid_t last_client(const struct fixture *f) {
     ck_assert_ptr_nonnull(text);
     text[strlen(text) - 1] = '\0';
     line = strrchr(text, '\n');
-    ck_assert_ptr_nonnull(line);
-    return (pid_t)atol(line + 1);
+    return (pid_t)atol(line ? line + 1 : text);
 }
 
 START_TEST(a_connection_that_breaks) {
@@ -482,8 +526,8 @@ START_TEST(a_connection_that_breaks) {
     csb_exit done = {-7};
     pid_t pid;
 
-    fixture_make(&f);
-    p = spawn(&f, "sleep 1000 & echo $!; wait");
+    fixture_make_way(&f, _i);
+    p = spawn_deaf(&f, "sleep 1000 & echo $!; wait");
     pid = told_pid(p);
     ck_assert_int_eq(kill(last_client(&f), SIGKILL), 0);
     ck_assert_int_eq(csb_process_wait(p, 20000, &done, &e), CSB_EENGINE);
@@ -520,12 +564,12 @@ static int be_doomed(void *arg) {
 /* What it runs in the guest reads from /dev/null and writes to what others hold too. */
 START_TEST(no_orphan_outlives_its_host) {
     AUTOFIXTURE f;
-    struct doomed d = {.f = &f, .exec = _i};
+    struct doomed d = {.f = &f, .exec = _i / WAYS};
     char buf[32] = "";
     int fds[2];
     pid_t host;
 
-    fixture_make(&f);
+    fixture_make_way(&f, _i % WAYS);
     ck_assert_int_eq(csb__pipe(fds), 0);
     d.fd = fds[1];
     host = test_fork(be_doomed, &d);
@@ -555,10 +599,10 @@ START_TEST(exec_ends_what_it_does_not_wait_for) {
     CSB__AUTOFREE char *text = NULL;
     pthread_t thread;
 
-    fixture_make(&f);
+    fixture_make_way(&f, _i % WAYS);
     path = test_join(f.dir, "pid");
     argv[4] = path;
-    if (_i == 0) {
+    if (_i / WAYS == 0) {
         o.timeout_ms = 500;
         ck_assert_int_eq(csb_vm_exec(&f.vm.vm, &o, &done, NULL), CSB_ETIMEOUT);
     } else {
@@ -576,6 +620,68 @@ START_TEST(exec_ends_what_it_does_not_wait_for) {
     ck_assert(no_children(NULL));
 }
 END_TEST
+
+#if WAYS == 2
+static int run_kept(struct fixture *f, const char *const *argv, const char *cwd) {
+    csb_exec_options o = shell(argv);
+    CSB__AUTOERROR csb_error *e = NULL;
+    csb_exit done = {-1};
+
+    o.cwd = cwd;
+    ck_assert_msg(csb_vm_exec(&f->vm.vm, &o, &done, &e) == 0, "%s", csb_error_message(e));
+    return done.status;
+}
+
+START_TEST(it_begins_as_asked) {
+    AUTOFIXTURE f;
+    CSB__AUTOFREE char *odd = NULL;
+    CSB__AUTOFREE char *text = NULL;
+    CSB__AUTOFREE char *plain = NULL;
+    /* In a group of its own, without input, and with no signal blocked or ignored that was not. */
+    const char *const argv[] = {"sh", "-c",
+                                "[ $(ps -o pgid= -p $$) = $$ ] && ! read -r x && "
+                                "grep -q 'SigBlk:.0*$' /proc/self/status && pwd >out",
+                                NULL};
+    const char *const none[] = {"./no-such-program", NULL};
+    const char *const denied[] = {"/etc/passwd", NULL};
+    const char *const script[] = {"./plain", "x y", NULL};
+    const char *const own[] = {"sh", "-c", "exit 255", NULL};
+
+    fixture_make_way(&f, 1);
+    odd = test_join(f.dir, "-a 'b' $(c)\n");
+    ck_assert_int_eq(mkdir(odd, 0700), 0);
+    ck_assert_int_eq(run_kept(&f, argv, odd), 0);
+    plain = test_join(odd, "out");
+    text = test_read(plain);
+    ck_assert_int_eq(strncmp(text, odd, strlen(odd)), 0);
+    ck_assert_int_eq(run_kept(&f, none, "/"), 127);
+    ck_assert_int_eq(run_kept(&f, denied, "/"), 126);
+    ck_assert_int_eq(run_kept(&f, own, "/no/such/place"), 126);
+    ck_assert_int_eq(run_kept(&f, own, "/"), 255);
+    /* As a shell does, for one that says nothing of its interpreter. */
+    free(plain);
+    plain = test_join(odd, "plain");
+    test_write(plain, "[ \"$1\" = 'x y' ] && exit 12\n", 0700);
+    ck_assert_int_eq(run_kept(&f, script, odd), 12);
+}
+END_TEST
+
+/* The master is gone with all that it carried; what the client returns then is no status. */
+START_TEST(a_status_of_a_lost_connection) {
+    AUTOFIXTURE f;
+    AUTOPROCESS *p = NULL;
+    CSB__AUTOERROR csb_error *e = NULL;
+    csb_exit done = {-7};
+
+    fixture_make_way(&f, 1);
+    p = spawn_deaf(&f, "exit 255");
+    csb__fd_close(&f.master);
+    ck_assert_int_eq(csb_process_wait(p, 20000, &done, &e), CSB_EENGINE);
+    test_check_error(e, CSB_EENGINE, "the connection to the VM broke");
+    ck_assert_int_eq(done.status, -7);
+}
+END_TEST
+#endif
 
 /* Of a program whose ssh, and only that, ends as told. */
 static int run_fake(struct fake_vm *f, bool tty, int *status, csb_error **err) {
@@ -674,22 +780,27 @@ Suite *program_suite(void) {
 
     tcase_add_test(tc, three_streams_and_a_status);
     tcase_add_test(tc, a_forked_child_ends_no_program);
-    tcase_add_test(tc, words_and_variables_pass_unchanged);
+    tcase_add_loop_test(tc, words_and_variables_pass_unchanged, 0, WAYS);
     tcase_add_test(tc, a_large_environment);
     tcase_add_test(tc, a_loop_over_all_of_them);
     tcase_add_test(tc, patience_ends_before_the_program);
-    tcase_add_loop_test(tc, a_signal_reaches_the_group, 0, sizeof(signals) / sizeof(signals[0]));
-    tcase_add_test(tc, a_signal_that_comes_early_waits);
-    tcase_add_test(tc, freeing_ends_it);
-    tcase_add_test(tc, freeing_does_not_wait_for_readers);
+    tcase_add_loop_test(tc, a_signal_reaches_the_group, 0,
+                        WAYS * (int)(sizeof(signals) / sizeof(signals[0])));
+    tcase_add_loop_test(tc, a_signal_that_comes_early_waits, 0, WAYS);
+    tcase_add_loop_test(tc, freeing_ends_it, 0, WAYS);
+    tcase_add_loop_test(tc, freeing_does_not_wait_for_readers, 0, WAYS);
     tcase_add_test(tc, its_vms_handle_may_go_first);
     tcase_add_test(tc, what_is_refused);
-    tcase_add_test(tc, nothing_leaks);
+    tcase_add_loop_test(tc, nothing_leaks, 0, WAYS);
     tcase_add_test(tc, a_guest_that_takes_none);
-    tcase_add_test(tc, a_connection_that_breaks);
-    tcase_add_loop_test(tc, no_orphan_outlives_its_host, 0, 2);
-    tcase_add_loop_test(tc, exec_ends_what_it_does_not_wait_for, 0, 2);
+    tcase_add_loop_test(tc, a_connection_that_breaks, 0, WAYS);
+    tcase_add_loop_test(tc, no_orphan_outlives_its_host, 0, 2 * WAYS);
+    tcase_add_loop_test(tc, exec_ends_what_it_does_not_wait_for, 0, 2 * WAYS);
     tcase_add_test(tc, a_program_gets_our_streams);
     tcase_add_test(tc, two_meanings_of_255);
+#if WAYS == 2
+    tcase_add_test(tc, it_begins_as_asked);
+    tcase_add_test(tc, a_status_of_a_lost_connection);
+#endif
     return s;
 }

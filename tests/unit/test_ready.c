@@ -60,10 +60,10 @@ START_TEST(it_is_done_once_a_connection) {
     guest_make(&g);
     ck_assert(!holds(&g));
     ck_assert(!csb__ready_is_noted(&g.door));
-    csb__ready_save(&g.door, &g.spec, "/dev/shm/x/hooks.sock");
+    csb__ready_save(&g.door, &g.spec, "/dev/shm/x/hooks.sock", NULL);
     ck_assert(csb__ready_load(&g.door, &g.spec, &hooks));
     ck_assert_str_eq(hooks, "/dev/shm/x/hooks.sock");
-    csb__ready_save(&g.door, &g.spec, NULL);
+    csb__ready_save(&g.door, &g.spec, NULL, NULL);
     ck_assert(csb__ready_load(&g.door, &g.spec, &none));
     ck_assert_ptr_null(none);
 }
@@ -73,7 +73,7 @@ START_TEST(another_connection_is_another_guest) {
     AUTOGUEST g;
 
     guest_make(&g);
-    csb__ready_save(&g.door, &g.spec, NULL);
+    csb__ready_save(&g.door, &g.spec, NULL, NULL);
     ck_assert(holds(&g));
     close(g.master);
     ck_assert(!holds(&g)); /* nobody listens */
@@ -89,10 +89,10 @@ START_TEST(new_settings_are_to_be_linked) {
     AUTOGUEST g;
 
     guest_make(&g);
-    csb__ready_save(&g.door, &g.spec, NULL);
+    csb__ready_save(&g.door, &g.spec, NULL, NULL);
     test_write(g.settings, "{}", 0600);
     ck_assert(!holds(&g));
-    csb__ready_save(&g.door, &g.spec, NULL);
+    csb__ready_save(&g.door, &g.spec, NULL, NULL);
     ck_assert(holds(&g));
 }
 END_TEST

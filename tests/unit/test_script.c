@@ -294,6 +294,26 @@ START_TEST(without_its_keeper_nothing_runs) {
 }
 END_TEST
 
+/* It gets all that it is to run as words. */
+START_TEST(a_keeper_inside) {
+    static const char *const argv[] = {"a 'b'", "$c", "", NULL};
+    static const char *const env[] = {"A=1 2", NULL};
+    static const char *const envp[] = {"SHELL=/bin/some shell", NULL};
+    struct csb__command c = {.argv = argv, .cwd = "/x 'y'", .keeper = "/bin/echo"};
+    CSB__AUTORESULT plain = {0};
+    CSB__AUTORESULT login = {0};
+
+    ck_assert_int_eq(run_command(&c, NULL, &plain), 0);
+    ck_assert_str_eq(csb__strbuf_text(&plain.out), "keeper host /x 'y' a 'b' $c \n");
+    c.tty = c.login = true;
+    c.env = env;
+    ck_assert_int_eq(run_command(&c, envp, &login), 0);
+    ck_assert_str_eq(csb__strbuf_text(&login.out),
+                     "keeper terminal  /bin/some shell -lc export A='1 2'; "
+                     "cd -- '/x '\\''y'\\''' || exit 126; 'a '\\''b'\\''' '$c' '' \n");
+}
+END_TEST
+
 START_TEST(a_login_shell_is_the_users) {
     CSB__AUTOFREE char *dir = test_dir();
     CSB__AUTOFREE char *shell = test_join(dir, "shell");
@@ -544,6 +564,7 @@ Suite *script_suite(void) {
     tcase_add_test(tc, environment_is_carried);
     tcase_add_test(tc, an_environment_that_was_lost);
     tcase_add_test(tc, without_its_keeper_nothing_runs);
+    tcase_add_test(tc, a_keeper_inside);
     tcase_add_test(tc, a_login_shell_is_the_users);
     tcase_add_test(tc, the_token_names_the_group);
     tcase_add_test(tc, what_is_over_is_removed_by_any_keeper);

@@ -187,6 +187,7 @@ static int setup(const struct test_answer *answers, size_t n, struct test_runner
                  csb_error **err) {
     TEST_AUTOENV env;
     CSB__AUTOFREE char *control = NULL;
+    CSB__AUTOFOUND found = {0};
     struct csb__spec spec = {0};
     struct csb__door door;
     int rc;
@@ -199,7 +200,7 @@ static int setup(const struct test_answer *answers, size_t n, struct test_runner
     test_runner_use(&env, runner);
     csb__env_begin(&env, 3000);
     ck_assert_int_eq(csb__spec_add_mount(&spec, "/home/u/web", "/home/u/web", true, NULL), 0);
-    rc = csb__guest_setup(&env, &direct, &spec, &door, false, NULL, err);
+    rc = csb__guest_setup(&env, &direct, &spec, &door, false, &found, err);
     csb__spec_finish(&spec);
     return rc;
 }

@@ -176,22 +176,34 @@ static int start_ssh(struct csb__env *env, const struct csb__door *door,
         return csb__fail_nomem(err);
     }
     run.argv = csb__strv_items(&argv);
-    run.stdin_fd = o->stdio[0];
+    run.stdin_fd = o->kept && !o->tty ? CSB__FD_CAPTURE : o->stdio[0];
     run.stdout_fd = o->stdio[1];
     run.stderr_fd = o->stdio[2];
     /* On a terminal it must be in front to read; Ctrl-C is not for it where there is none. */
     for (int i = 0; i < 3; i++) {
         run.flags |= o->stdio[i] >= 0 && isatty(o->stdio[i]) ? CSB__RUN_FOREGROUND : 0;
     }
-    return csb__child_start(env, &run, &p->ssh, err);
+    rc = csb__child_start(env, &run, &p->ssh, err);
+    if (rc == 0 && o->kept && !o->tty) {
+        p->keeper.stdio[0] = p->ssh.stdio[0];
+        p->ssh.stdio[0] = -1;
+        (void)fcntl(p->keeper.stdio[0], F_SETFL, O_NONBLOCK);
+    }
+    return rc;
 }
 
 int csb__program_start(struct csb__env *env, const struct csb__door *door,
                        const struct csb__program_options *o, struct csb__program *ret,
                        csb_error **err) {
-    struct csb__program p = {.ssh = CSB__CHILD_INIT, .keeper = CSB__CHILD_INIT};
-    int rc = start_keeper(env, door, o, &p.keeper, err);
+    struct csb__program p = CSB__PROGRAM_INIT;
+    int rc = 0;
 
+    p.kept = o->kept;
+    if (o->kept) {
+        p.line = csb__unix_connect(door->control_path);
+    } else {
+        rc = start_keeper(env, door, o, &p.keeper, err);
+    }
     if (rc == 0) {
         rc = start_ssh(env, door, o, &p, err);
     }
@@ -203,12 +215,16 @@ int csb__program_start(struct csb__env *env, const struct csb__door *door,
     return 0;
 }
 
-/* A connection that breaks takes both with it, but not in the same moment. */
-static bool is_alone(struct csb__program *p) {
-    struct pollfd poller = {.fd = p->keeper.exit_fd, .events = POLLIN};
+/* A connection that breaks takes all with it that it carried, but not in the same moment. */
+static bool is_cut(struct csb__program *p, int wait_ms) {
+    struct pollfd poller = {.fd = p->kept ? p->line : p->keeper.exit_fd,
+                            .events = p->kept ? 0 : POLLIN};
 
-    if (!csb__child_ended(&p->keeper)) {
-        poll(&poller, 1, BREAK_MS);
+    if (p->kept) {
+        return poll(&poller, 1, wait_ms) > 0;
+    }
+    if (wait_ms > 0 && !csb__child_ended(&p->keeper)) {
+        poll(&poller, 1, wait_ms);
     }
     return csb__child_ended(&p->keeper);
 }
@@ -237,7 +253,7 @@ static int read_verdict(struct csb__env *env, struct csb__program *p, int *statu
         *status = 128 + SIGKILL;
         return 0;
     }
-    if (own != 0 && !p->over && (own == 255 || csb__child_ended(&p->keeper)) && is_alone(p)) {
+    if (own != 0 && !p->over && (own == 255 || is_cut(p, 0)) && is_cut(p, BREAK_MS)) {
         return csb__fail(err, CSB_EENGINE, "the connection to the VM broke");
     }
     *status = own;
@@ -283,11 +299,15 @@ int csb__program_signal(struct csb__program *p, int signo, csb_error **err) {
 void csb__program_end(struct csb__env *env, struct csb__program *p) {
     int64_t saved = csb__env_shield(env, END_MS);
 
-    if (!p->over) {
+    if (!p->over && p->keeper.stdio[0] >= 0) {
         (void)csb__write(p->keeper.stdio[0], CSB__KEEPER_END, strlen(CSB__KEEPER_END));
         csb__fd_close(&p->keeper.stdio[0]);
         (void)csb__child_wait(env, &p->keeper, csb__now_ms() + END_MS, "ending the program", NULL);
-        (void)csb__child_wait(env, &p->ssh, csb__now_ms() + REST_MS, "ending ssh", NULL);
+        (void)csb__child_wait(env, &p->ssh, csb__now_ms() + (p->kept ? END_MS : REST_MS),
+                              "ending ssh", NULL);
+    }
+    /* A keeper that has a terminal hears nothing but that ssh is gone. */
+    if (!p->over) {
         csb__child_end(&p->ssh);
         p->over = true;
     }
@@ -300,10 +320,11 @@ void csb__program_finish(struct csb__program *p) {
     csb__child_end(&p->ssh);
     csb__child_close(&p->keeper);
     csb__child_close(&p->ssh);
+    csb__fd_close(&p->line);
     if (p->log) {
         unlink(p->log);
     }
     free(p->log);
     csb__run_result_free(&p->sad);
-    *p = (struct csb__program){.ssh = CSB__CHILD_INIT, .keeper = CSB__CHILD_INIT};
+    *p = (struct csb__program)CSB__PROGRAM_INIT;
 }

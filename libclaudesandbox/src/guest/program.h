@@ -13,16 +13,22 @@ struct csb__program_options {
     int stdio[3];      /* fds, CSB__FD_NULL or CSB__FD_CAPTURE */
     bool tty;
     bool at_once; /* does not wait for its keeper; not where there is a stash */
+    bool kept; /* the script has a keeper in it; stdin is not the program's then, or a terminal */
 };
 
 struct csb__program {
     struct csb__child ssh;
-    struct csb__child keeper;
+    struct csb__child keeper; /* of one inside there is but the pipe to it, if any */
+    int line;                 /* to the ssh master, for one inside: closed when that is gone */
+    bool kept;
     char *log;                  /* where ssh says what went wrong with itself */
     struct csb__run_result sad; /* what it said there */
     bool killed;                /* by us: SIGKILL takes the shell with it that would say so */
     bool over;                  /* nothing of it is left in the guest, as far as we know */
 };
+
+#define CSB__PROGRAM_INIT                                                                          \
+    { .ssh = CSB__CHILD_INIT, .keeper = CSB__CHILD_INIT, .line = -1 }
 
 /* Starts it on an open connection. EENGINE where the guest does not take it. */
 int csb__program_start(struct csb__env *env, const struct csb__door *door,

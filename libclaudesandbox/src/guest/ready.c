@@ -78,13 +78,27 @@ bool csb__ready_is_noted(const struct csb__door *door) {
     return path && access(path, F_OK) == 0;
 }
 
+/* The third line. */
+char *csb__ready_keeper(const struct csb__door *door) {
+    CSB__AUTOFREE char *path = note_path(door);
+    CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
+    const char *line = NULL;
+
+    if (path && csb__read_file(path, NOTE_MAX, &text) == 0) {
+        line = strchr(csb__strbuf_text(&text), '\n');
+        line = line ? strchr(line + 1, '\n') : NULL;
+    }
+    return line && line[1] == '/' ? strndup(line + 1, strcspn(line + 1, "\n")) : NULL;
+}
+
 void csb__ready_save(const struct csb__door *door, const struct csb__spec *spec,
-                     const char *hooks_socket) {
+                     const char *hooks_socket, const char *keeper) {
     CSB__AUTOFREE char *path = note_path(door);
     CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
 
     if (path && describe(door, spec, &text)) {
-        csb__strbuf_printf(&text, "%s\n", hooks_socket ? hooks_socket : "");
+        csb__strbuf_printf(&text, "%s\n%s\n", hooks_socket ? hooks_socket : "",
+                           keeper ? keeper : "");
         if (!text.failed) {
             (void)csb__write_file(path, csb__strbuf_text(&text), text.len, 0600, NULL);
         }

@@ -14,8 +14,10 @@ bool csb__ready_load(const struct csb__door *door, const struct csb__spec *spec,
                      char **hooks_socket);
 /* Whether there is a note at all: something was carried by a connection, if not by this one. */
 bool csb__ready_is_noted(const struct csb__door *door);
+/* Where the note says that csb-guest is in the guest; NULL: nowhere. To be freed. */
+char *csb__ready_keeper(const struct csb__door *door);
 /* Writes it. That it can't be is no harm: all is done again the next time. */
 void csb__ready_save(const struct csb__door *door, const struct csb__spec *spec,
-                     const char *hooks_socket);
+                     const char *hooks_socket, const char *keeper);
 
 #endif

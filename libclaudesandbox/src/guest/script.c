@@ -106,6 +106,19 @@ void csb__keeper_script(struct csb__strbuf *out, const char *token, size_t stash
     out->failed |= inner.failed;
 }
 
+static void quote_all(struct csb__strbuf *out, const char *const *argv) {
+    for (; *argv; argv++) {
+        csb__shell_quote(out, *argv);
+        csb__strbuf_puts(out, " ");
+    }
+}
+
+static void go_to(struct csb__strbuf *out, const char *cwd) {
+    csb__strbuf_puts(out, "cd -- ");
+    csb__shell_quote(out, cwd);
+    csb__strbuf_puts(out, " || exit 126; ");
+}
+
 /* The part that does the work, run by sh or by a login shell. */
 static void inner_script(struct csb__strbuf *out, const struct csb__command *c) {
     export_all(out, c->env, "; ");
@@ -116,9 +129,7 @@ static void inner_script(struct csb__strbuf *out, const struct csb__command *c) 
                            c->token, c->token, c->token);
     }
     if (c->cwd) {
-        csb__strbuf_puts(out, "cd -- ");
-        csb__shell_quote(out, c->cwd);
-        csb__strbuf_puts(out, " || exit 126; ");
+        go_to(out, c->cwd);
     }
     if (!c->argv) {
         csb__strbuf_puts(out, "exec \"${SHELL:-/bin/sh}\" -l");
@@ -127,10 +138,7 @@ static void inner_script(struct csb__strbuf *out, const struct csb__command *c) 
     /* Signals are the program's, be they from a terminal or from its keeper: the shell stays, to
      * tell how that ended. */
     csb__strbuf_puts(out, "trap : HUP INT QUIT ABRT USR1 USR2 PIPE ALRM TERM; ");
-    for (const char *const *a = c->argv; *a; a++) {
-        csb__shell_quote(out, *a);
-        csb__strbuf_puts(out, " ");
-    }
+    quote_all(out, c->argv);
     /* Not exec: sshd reports a program that a signal ended in a way ssh turns into 255, a shell
      * as 128 + signal. */
     csb__strbuf_puts(out, "; csb_status=$?; ");
@@ -148,10 +156,37 @@ static void begin_script(struct csb__strbuf *out, const char *token) {
                        token, token);
 }
 
+/* With the keeper in the session itself. It says how a signal ended the program, so no shell has to. */
+static void kept_script(struct csb__strbuf *out, const struct csb__command *c) {
+    CSB__AUTOSTRBUF inner = CSB__STRBUF_INIT;
+
+    csb__strbuf_puts(out, "exec ");
+    csb__shell_quote(out, c->keeper);
+    csb__strbuf_puts(out, c->tty ? " keeper terminal " : " keeper host ");
+    if (!c->login) {
+        csb__shell_quote(out, c->cwd ? c->cwd : "");
+        csb__strbuf_puts(out, " ");
+        quote_all(out, c->argv);
+        return;
+    }
+    export_all(&inner, c->env, "; ");
+    if (c->cwd) {
+        go_to(&inner, c->cwd);
+    }
+    quote_all(&inner, c->argv);
+    csb__strbuf_puts(out, "'' \"${SHELL:-/bin/sh}\" -lc ");
+    csb__shell_quote(out, csb__strbuf_text(&inner));
+    out->failed |= inner.failed;
+}
+
 void csb__command_script(struct csb__strbuf *out, const struct csb__command *c) {
     CSB__AUTOSTRBUF inner = CSB__STRBUF_INIT;
     bool login = c->login && c->argv;
 
+    if (c->keeper) {
+        kept_script(out, c);
+        return;
+    }
     if (c->token) {
         begin_script(login ? out : &inner, c->token);
     }

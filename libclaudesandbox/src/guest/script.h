@@ -14,7 +14,9 @@ void csb__shell_quote(struct csb__strbuf *out, const char *text);
 bool csb__env_entry_valid(const char *entry);
 
 /*
- * Two sessions make a program in a guest: the program itself, and its keeper. The keeper comes first,
+ * A program in a guest has a keeper, who ends it when the host's side is gone. Where csb-guest is in
+ * the guest, and stdin is free or a terminal, it is the keeper, inside the program's own session (guest/keeper.c). Else
+ * two sessions make a program: the program itself, and its keeper. The keeper comes first,
  * or at the same time. It lives as long as the pipe to its stdin does, which the host's process holds: so it ends the
  * program when that process is gone, however that came about, or when the connection is. Signals
  * come by the same way. They meet in a file of the guest's memory that is named by a token.
@@ -42,7 +44,9 @@ struct csb__command {
     const char *const *env;  /* entries of csb__env_entry_valid() that everybody may see; or NULL */
     bool stashed;            /* more of its environment was stashed under the token */
     const char *cwd;         /* NULL: where ssh lands, the home directory */
-    const char *token;       /* that of its keeper; NULL: it has none */
+    const char *token;       /* that of its keeper; NULL: it has none, or one inside */
+    const char *keeper;      /* inside: csb-guest's path there; not without argv, nor stashed */
+    bool tty;                /* it has a terminal; told to a keeper inside */
     bool login;              /* with the environment of a login shell */
 };
 

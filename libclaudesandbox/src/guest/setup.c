@@ -13,6 +13,9 @@
 
 #define MARK "--- mountinfo ---\n"
 #define PLACE "place "
+#define KEEPER "keeper "
+/* The number changes with what the keeper is told: a guest may have one of another version of ours. */
+#define KEEPER_PATH "/usr/local/lib/claude-sandbox/keeper-1"
 
 /* What an engine could not mount at its place is bound there. The place may be anywhere, so root
  * makes it; directories on the way that are missing belong to root, which is as on any Unix. */
@@ -103,6 +106,8 @@ void csb__setup_script(struct csb__strbuf *out, const struct csb__engine *engine
     csb__wiring_script(out);
     csb__strbuf_puts(out, "printf '" PLACE "'\n");
     csb__strbuf_puts(out, csb__socket_place_script);
+    csb__strbuf_puts(out, "printf '\\n" KEEPER "'\n"
+                          "[ -x " KEEPER_PATH " ] && printf %s " KEEPER_PATH "\n");
     csb__strbuf_puts(out, "printf '\\n%s\\n' '--- mountinfo ---'\nexec cat /proc/self/mountinfo\n"
                           "} </dev/null\n");
 }
@@ -128,28 +133,41 @@ static int wait_for_ssh(struct csb__env *env, const struct csb__door *door, csb_
     }
 }
 
-/* The line before the mounts, if it is what we expect. */
-static int take_place(const char *text, const char *mark, char **ret, csb_error **err) {
-    const char *at = strstr(text, PLACE);
-    CSB__AUTOFREE char *place = NULL;
+void csb__found_finish(struct csb__found *found) {
+    free(found->place);
+    free(found->keeper);
+    *found = (struct csb__found){0};
+}
 
-    if (!ret || !at || at > mark) {
-        return 0;
-    }
-    at += strlen(PLACE);
-    place = strndup(at, strcspn(at, "\n"));
-    if (!place) {
+/* What stands behind `name` in the lines before the mounts; "" where there is no such line. NULL: no
+ * memory. */
+static char *take_line(const char *text, const char *mark, const char *name) {
+    const char *at = strstr(text, name);
+
+    at = at && at < mark ? at + strlen(name) : "";
+    return strndup(at, strcspn(at, "\n"));
+}
+
+static bool is_keeper(const char *text) {
+    return strcmp(text, KEEPER_PATH) == 0;
+}
+
+/* Of what a guest says, only what we expect. */
+static int take_found(const char *text, const char *mark, struct csb__found *ret, csb_error **err) {
+    CSB__AUTOFREE char *place = take_line(text, mark, PLACE);
+    CSB__AUTOFREE char *keeper = take_line(text, mark, KEEPER);
+
+    if (!place || !keeper) {
         return csb__fail_nomem(err);
     }
-    if (csb__socket_is_place(place)) {
-        *ret = CSB__STEAL(place);
-    }
+    ret->place = csb__socket_is_place(place) ? CSB__STEAL(place) : NULL;
+    ret->keeper = is_keeper(keeper) ? CSB__STEAL(keeper) : NULL;
     return 0;
 }
 
 static int set_up(struct csb__env *env, const struct csb__engine *engine,
                   const struct csb__spec *spec, const struct csb__door *door, bool fresh,
-                  char **place, csb_error **err) {
+                  struct csb__found *found, csb_error **err) {
     CSB__AUTOSTRBUF script = CSB__STRBUF_INIT;
     CSB__AUTORESULT result = {0};
     const char *mark;
@@ -180,7 +198,7 @@ static int set_up(struct csb__env *env, const struct csb__engine *engine,
         return CSB_EPROTOCOL;
     }
     rc = csb__mounts_check(mark + strlen(MARK), engine, spec, err);
-    return rc == 0 ? take_place(csb__strbuf_text(&result.out), mark, place, err) : rc;
+    return rc == 0 ? take_found(csb__strbuf_text(&result.out), mark, found, err) : rc;
 }
 
 /* A guest that shuts down has let go of its mounts before its sshd. One that is gone has ended what
@@ -195,9 +213,9 @@ static bool is_going_down(struct csb__env *env, const struct csb__door *door) {
 
 int csb__guest_setup(struct csb__env *env, const struct csb__engine *engine,
                      const struct csb__spec *spec, const struct csb__door *door, bool fresh,
-                     char **place, csb_error **err) {
+                     struct csb__found *ret, csb_error **err) {
     CSB__AUTOERROR csb_error *e = NULL;
-    int rc = set_up(env, engine, spec, door, fresh, place, &e);
+    int rc = set_up(env, engine, spec, door, fresh, ret, &e);
 
     if (rc == CSB_EPROTOCOL && !fresh && is_going_down(env, door)) {
         csb__fail(err, CSB_ESTATE, "the VM is shutting down or rebooting");

@@ -19,8 +19,9 @@ static const char warm_script[] =
 int csb__guest_warm_up(struct csb__env *env, const struct csb__door *door, csb_error **err) {
     const struct csb__engine nothing_moved = {0};
     const struct csb__spec no_shares = {0};
+    CSB__AUTOFOUND found = {0};
     CSB__AUTORESULT result = {0};
-    int rc = csb__guest_setup(env, &nothing_moved, &no_shares, door, false, NULL, err);
+    int rc = csb__guest_setup(env, &nothing_moved, &no_shares, door, false, &found, err);
 
     if (rc == 0) {
         rc = csb__ssh_run(env, door, "exec /bin/sh -s", warm_script, &result, err);

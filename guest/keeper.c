@@ -1,0 +1,211 @@
+/*
+ * The keeper of one program: runs it in a session of ssh, stays beside it, and ends it when the host's
+ * side of that session is gone. It has the session's stdin for that: what comes there is not the
+ * program's input but a line for the keeper each, the name of a signal or "end", and its end is the
+ * host's. On a terminal stdin is the program's, and the keeper only sees the terminal hang up.
+ */
+#include "guest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define GRACE_MS 2000
+#define STEP_MS 20
+#define WORD_MAX 16
+
+typedef struct kept {
+    pid_t pid;
+    pid_t group; /* its own; on a terminal ours too, or the terminal would stop it */
+    bool terminal;
+    bool ended;
+    int wstatus;
+    sigset_t old_mask;
+} kept;
+
+static bool has_ended(kept *k) {
+    if (!k->ended) {
+        k->ended = waitpid(k->pid, &k->wstatus, WNOHANG) == k->pid;
+    }
+    return k->ended;
+}
+
+static void say(const char *what) {
+    fprintf(stderr, "%s: %s\n", what, strerror(errno));
+}
+
+/* In the child: what a shell would say and return where it can't. */
+static void become_program(const kept *k, char **argv) {
+    int status;
+
+    if (!k->terminal) {
+        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+        setpgid(0, 0);
+        if (null < 0 || dup2(null, 0) < 0) {
+            say("/dev/null");
+            _exit(126);
+        }
+    }
+    sigprocmask(SIG_SETMASK, &k->old_mask, NULL);
+    execvp(argv[0], argv);
+    status = errno == ENOENT ? 127 : 126;
+    say(argv[0]);
+    _exit(status);
+}
+
+static int begin(kept *k, char **argv) {
+    k->pid = fork();
+    if (k->pid == 0) {
+        become_program(k, argv);
+    }
+    if (k->pid < 0) {
+        say("fork");
+        return -1;
+    }
+    if (!k->terminal) {
+        setpgid(k->pid, k->pid);
+    }
+    k->group = k->terminal ? getpgrp() : k->pid;
+    return 0;
+}
+
+/* Nobody is left. Where we are in the group ourselves there is no telling but of the program. */
+static bool is_over(kept *k) {
+    bool ended = has_ended(k);
+
+    return k->terminal ? ended : kill(-k->group, 0) != 0;
+}
+
+/* A signal, and some time to obey; one that is stopped has to go on for that. */
+static void press(kept *k, int signo) {
+    kill(-k->group, signo);
+    kill(-k->group, SIGCONT);
+    for (int left = GRACE_MS; left > 0 && !is_over(k); left -= STEP_MS) {
+        sleep_ms(STEP_MS);
+    }
+}
+
+static void finish(kept *k, bool hang_up) {
+    static const int signals[] = {SIGHUP, SIGTERM, SIGKILL};
+
+    for (size_t i = hang_up ? 0 : 1; i < 3 && !is_over(k); i++) {
+        press(k, signals[i]);
+    }
+    if (k->terminal) {
+        kill(-k->group, SIGKILL);
+    }
+}
+
+/* Numbers differ between systems, so they come by name. */
+static int signal_of(const char *name) {
+    for (int i = 1; i < NSIG; i++) {
+        const char *known = sigabbrev_np(i);
+
+        if (known && strcmp(known, name) == 0) {
+            return i;
+        }
+    }
+    return 0;
+}
+
+static void obey(kept *k, const char *word) {
+    int signo = signal_of(word);
+
+    if (strcmp(word, "end") == 0) {
+        finish(k, false);
+    } else if (signo && !has_ended(k)) {
+        kill(-k->group, signo);
+    }
+}
+
+/* What there is to read now; false at the end. */
+static bool listen_to_host(kept *k) {
+    static char word[WORD_MAX];
+    static size_t len;
+    char buf[64];
+    ssize_t n = read(0, buf, sizeof buf);
+
+    for (ssize_t i = 0; i < n; i++) {
+        if (buf[i] == '\n') {
+            word[len] = '\0';
+            len = 0;
+            obey(k, word);
+        } else if (len + 1 < sizeof word) {
+            word[len++] = buf[i];
+        }
+    }
+    return n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN));
+}
+
+/* Until the program has ended, by itself or with the host's side. */
+static void watch(kept *k, int children) {
+    struct pollfd p[2] = {{.fd = 0, .events = k->terminal ? 0 : POLLIN},
+                          {.fd = children, .events = POLLIN}};
+
+    while (!has_ended(k)) {
+        struct signalfd_siginfo info;
+
+        if (poll(p, 2, -1) < 0) {
+            continue;
+        }
+        if (p[1].revents & POLLIN) {
+            (void)!read(children, &info, sizeof info);
+        } else if (p[0].revents & POLLIN ? !listen_to_host(k) : p[0].revents != 0) {
+            finish(k, true);
+        }
+    }
+}
+
+/* Whether the host's side was gone before anything began. */
+static bool is_alone(void) {
+    struct pollfd p = {.fd = 0, .events = 0};
+
+    return poll(&p, 1, 0) > 0;
+}
+
+static int run(kept *k, char **argv) {
+    sigset_t all;
+    sigset_t child;
+    int children;
+
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &k->old_mask);
+    children = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (children < 0) {
+        say("signalfd");
+        return 126;
+    }
+    if (is_alone() || begin(k, argv) != 0) {
+        return 126;
+    }
+    /* Who reads what the program says is to hear its end as soon as it comes. */
+    close(1);
+    watch(k, children);
+    return WIFSIGNALED(k->wstatus) ? 128 + WTERMSIG(k->wstatus) : WEXITSTATUS(k->wstatus);
+}
+
+/* DIR "" is where we are. */
+int applet_keeper(int argc, char **argv) {
+    kept k = {.pid = -1};
+
+    if (argc < 3) {
+        fputs("usage: csb-guest keeper host|terminal DIR PROGRAM [ARGUMENT]...\n", stderr);
+        return 2;
+    }
+    k.terminal = strcmp(argv[0], "terminal") == 0;
+    if (*argv[1] && chdir(argv[1]) != 0) {
+        say(argv[1]);
+        return 126;
+    }
+    return run(&k, argv + 2);
+}
