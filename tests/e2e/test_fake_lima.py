@@ -211,6 +211,22 @@ def test_clone(lab: FakeLab) -> None:
     assert [m["location"] for m in shared] == [str(project), str(lab.state / ".claude")]
 
 
+def test_a_vm_is_given_csb_guest(lab: FakeLab) -> None:
+    """It keeps programs there, which then need no second session for that."""
+    project = lab.project()
+    lab.make(project).expect(0)
+    assert os.access(lab.guest / "usr/local/lib/claude-sandbox/keeper-1", os.X_OK)
+    sessions = len(lab.calls(log=lab.ssh_log))
+    lab.run("-d", project, "shell", "--", "sh", "-c", "exit 3").expect(3)
+    assert len(lab.calls(log=lab.ssh_log)) == sessions + 1
+
+
+def test_a_vm_that_can_not_be_given_csb_guest(lab: FakeLab) -> None:
+    (lab.guest / "usr/local/lib").mkdir(parents=True)
+    (lab.guest / "usr/local/lib/claude-sandbox").write_text("in the way")
+    lab.make(lab.project()).expect(0)
+
+
 def qcow2_template(lab: FakeLab) -> Path:
     """Of an image that is a qcow2 file, as the real ones are: nothing but a header."""
     image = lab.root / "image.qcow2"

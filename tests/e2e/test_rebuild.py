@@ -73,7 +73,7 @@ def test_a_base_is_made_and_used(lab: RebuildLab) -> None:
     assert re.fullmatch(r"tools-vm is ready, after \d+:\d\d minutes\.", lines[2])
     assert lab.instances() == {BASE} and lab.status(BASE) == "Stopped"
     assert lab.is_protected(BASE) and list(lab.records()) == [BASE]
-    assert "ssh_host_" in (lab.guest / "sudo.log").read_text()
+    assert "ssh_host_" in (lab.guest / "sudo.log").read_text(errors="replace")
     assert lab.complete.exists()
     # From now on a project's VM is a copy of it, without a word.
     project, nothing_said = lab.project(), {"CLAUDE_SANDBOX_TEMPLATE": ""}

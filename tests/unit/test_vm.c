@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Policy: what is done in which order, and what is undone when it goes wrong. */
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/lock.h"
 #include "fake_vm.h"
+#include "guest/keeper.h"
+#include "guest/ready.h"
 #include "store.h"
 
 static bool has_record(struct fake_vm *f) {
@@ -65,20 +68,41 @@ START_TEST(names_stay_where_they_are) {
 }
 END_TEST
 
+/* As the ssh that stays does. */
+static void make_control(const struct csb__run *run, void *path) {
+    (void)run;
+    test_write(path, "", 0600);
+}
+
 START_TEST(starting_readies_the_guest) {
-    /* ssh, git for a name, git for an address, ssh. */
-    static const struct test_answer answers[] = {
-        {.status = 0}, {.out = "Ann O'Nym\n"}, {.status = 1}, {.out = FAKE_MOUNTINFO}};
+    /* ssh, git for a name, git for an address, ssh; csb-guest is taken, or not, or there already. */
+    const struct test_answer answers[] = {
+        {.status = 0, .hook = make_control},
+        {.out = "Ann O'Nym\n"},
+        {.status = 1},
+        {.out = _i == 2 ? "keeper yes\n" FAKE_MOUNTINFO : FAKE_MOUNTINFO},
+        {.status = _i == 1 ? 3 : 0}};
     AUTOVM f;
+    CSB__AUTOFREE char *helper = NULL;
+    CSB__AUTOFREE char *keeper = NULL;
     CSB__AUTOERROR csb_error *e = NULL;
 
-    fake_vm_make(&f, answers, 4);
+    fake_vm_make(&f, answers, 5);
+    helper = test_join(f.ctx.env.guest_dir, "csb-guest");
+    ck_assert_int_eq(mkdir(f.ctx.env.guest_dir, 0700), 0);
+    test_write(helper, "ELF and so on", 0755);
+    f.runner.data = f.control;
     ck_assert_msg(csb_vm_start(&f.vm, &e) == 0, "%s", csb_error_message(e));
     ck_assert_str_eq(fake_calls, "inspect,start,inspect,");
-    ck_assert_uint_eq(f.runner.n_calls, 5);
+    ck_assert_uint_eq(f.runner.n_calls, _i == 2 ? 5 : 6);
     ck_assert_ptr_nonnull(strstr(f.runner.calls[3].input, "name = \"Ann O'"));
+    if (_i < 2) {
+        ck_assert_str_eq(f.runner.calls[4].input, "ELF and so on");
+    }
+    keeper = csb__ready_keeper(&f.vm.machine.door);
+    ck_assert_pstr_eq(keeper, _i == 1 ? NULL : CSB__KEEPER_PATH);
     /* The place of its hooks is looked for; there is none, which is no reason to fail. */
-    ck_assert(test_has_words(&f.runner.calls[4].argv, "box", "--", NULL));
+    ck_assert(test_has_words(&f.runner.calls[f.runner.n_calls - 1].argv, "box", "--", NULL));
     ck_assert_int_eq(csb_vm_state(&f.vm), CSB_VM_RUNNING);
 }
 END_TEST
@@ -360,7 +384,7 @@ Suite *vm_suite(void) {
 
     tcase_add_test(tc, getters_tell_what_is_known);
     tcase_add_test(tc, names_stay_where_they_are);
-    tcase_add_test(tc, starting_readies_the_guest);
+    tcase_add_loop_test(tc, starting_readies_the_guest, 0, 3);
     tcase_add_test(tc, a_failed_start_is_stopped_and_shows_the_console);
     tcase_add_test(tc, somebody_may_be_in_a_running_one);
     tcase_add_test(tc, one_that_sees_too_much_is_stopped);

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "core/path.h"
 #include "core/posix.h"
 
 int csb__env_init(struct csb__env *env, csb_error **err) {
@@ -29,6 +30,13 @@ void csb__env_finish(struct csb__env *env) {
     free(env->guest_dir);
     csb__cleanup_close(&env->cancel_pipe[0]);
     csb__cleanup_close(&env->cancel_pipe[1]);
+}
+
+/* It lies beside the image's recipe in a build tree that says so, else where it was installed. */
+char *csb__env_helper(const struct csb__env *env) {
+    char *path = env->guest_dir ? csb__path_existing(env->guest_dir, "csb-guest") : NULL;
+
+    return path || !env->guest_dir ? path : csb__path_existing(CSB__LIBEXEC_DIR, "csb-guest");
 }
 
 void csb__env_begin(struct csb__env *env, int default_ms) {

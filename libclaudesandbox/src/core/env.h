@@ -34,6 +34,14 @@ struct csb__env {
 int csb__env_init(struct csb__env *env, csb_error **err);
 void csb__env_finish(struct csb__env *env);
 
+/* Where csb-guest is on this machine, to be freed; NULL: nowhere. It is for Linux of this kind. */
+char *csb__env_helper(const struct csb__env *env);
+#ifdef __aarch64__
+#define CSB__HELPER_MACHINE "aarch64"
+#else
+#define CSB__HELPER_MACHINE "x86_64"
+#endif
+
 /* Starts the clock of a public call. */
 void csb__env_begin(struct csb__env *env, int default_ms);
 /* ECANCELED or ETIMEOUT where the call must end now, else 0. `what` says what was waited for. */

@@ -23,6 +23,16 @@ char *csb__path_join(const char *dir, const char *name) {
     return path;
 }
 
+char *csb__path_existing(const char *dir, const char *name) {
+    char *path = csb__path_join(dir, name);
+
+    if (path && access(path, R_OK) != 0) {
+        free(path);
+        path = NULL;
+    }
+    return path;
+}
+
 char *csb__path_absolute(const char *path) {
     CSB__AUTOFREE char *cwd = *path == '/' ? NULL : getcwd(NULL, 0);
     CSB__AUTOFREE char *full = NULL;

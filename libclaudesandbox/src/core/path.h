@@ -10,6 +10,8 @@
 
 /* "a/b" from "a" and "b"; NULL when memory ran out. */
 char *csb__path_join(const char *dir, const char *name);
+/* The same where that can be read, else NULL. */
+char *csb__path_existing(const char *dir, const char *name);
 /* Absolute, with "." and ".." and doubled slashes resolved by the text alone. */
 char *csb__path_absolute(const char *path);
 /* True when `path` is `dir` or lies in it; both absolute and normal. */

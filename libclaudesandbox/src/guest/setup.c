@@ -5,6 +5,7 @@
 
 #include "core/posix.h"
 #include "guest/git_identity.h"
+#include "guest/keeper.h"
 #include "guest/mounts.h"
 #include "guest/script.h"
 #include "guest/socket.h"
@@ -14,8 +15,6 @@
 #define MARK "--- mountinfo ---\n"
 #define PLACE "place "
 #define KEEPER "keeper "
-/* The number changes with what the keeper is told: a guest may have one of another version of ours. */
-#define KEEPER_PATH "/usr/local/lib/claude-sandbox/keeper-1"
 
 /* What an engine could not mount at its place is bound there. The place may be anywhere, so root
  * makes it; directories on the way that are missing belong to root, which is as on any Unix. */
@@ -107,7 +106,7 @@ void csb__setup_script(struct csb__strbuf *out, const struct csb__engine *engine
     csb__strbuf_puts(out, "printf '" PLACE "'\n");
     csb__strbuf_puts(out, csb__socket_place_script);
     csb__strbuf_puts(out, "printf '\\n" KEEPER "'\n"
-                          "[ -x " KEEPER_PATH " ] && printf %s " KEEPER_PATH "\n");
+                          "[ -x " CSB__KEEPER_PATH " ] && printf yes\n");
     csb__strbuf_puts(out, "printf '\\n%s\\n' '--- mountinfo ---'\nexec cat /proc/self/mountinfo\n"
                           "} </dev/null\n");
 }
@@ -148,10 +147,6 @@ static char *take_line(const char *text, const char *mark, const char *name) {
     return strndup(at, strcspn(at, "\n"));
 }
 
-static bool is_keeper(const char *text) {
-    return strcmp(text, KEEPER_PATH) == 0;
-}
-
 /* Of what a guest says, only what we expect. */
 static int take_found(const char *text, const char *mark, struct csb__found *ret, csb_error **err) {
     CSB__AUTOFREE char *place = take_line(text, mark, PLACE);
@@ -161,7 +156,9 @@ static int take_found(const char *text, const char *mark, struct csb__found *ret
         return csb__fail_nomem(err);
     }
     ret->place = csb__socket_is_place(place) ? CSB__STEAL(place) : NULL;
-    ret->keeper = is_keeper(keeper) ? CSB__STEAL(keeper) : NULL;
+    if (strcmp(keeper, "yes") == 0) {
+        ret->keeper = strdup(CSB__KEEPER_PATH);
+    }
     return 0;
 }
 
@@ -198,7 +195,13 @@ static int set_up(struct csb__env *env, const struct csb__engine *engine,
         return CSB_EPROTOCOL;
     }
     rc = csb__mounts_check(mark + strlen(MARK), engine, spec, err);
-    return rc == 0 ? take_found(csb__strbuf_text(&result.out), mark, found, err) : rc;
+    if (rc == 0) {
+        rc = take_found(csb__strbuf_text(&result.out), mark, found, err);
+    }
+    if (rc == 0 && fresh && !found->keeper && csb__keeper_bring(env, door)) {
+        found->keeper = strdup(CSB__KEEPER_PATH);
+    }
+    return rc;
 }
 
 /* A guest that shuts down has let go of its mounts before its sshd. One that is gone has ended what

@@ -70,8 +70,7 @@ int csb__ssh_connect(struct csb__env *env, const struct csb__door *door, csb_err
 
 /* `run` says how; what is run, and on what, comes here. */
 static int run_script(struct csb__env *env, const struct csb__door *door, const char *script,
-                      const char *input, struct csb__run *run, struct csb__run_result *ret,
-                      csb_error **err) {
+                      struct csb__run *run, struct csb__run_result *ret, csb_error **err) {
     CSB__AUTOSTRV argv = CSB__STRV_INIT;
     int rc;
 
@@ -84,8 +83,6 @@ static int run_script(struct csb__env *env, const struct csb__door *door, const 
         return csb__fail_nomem(err);
     }
     run->argv = csb__strv_items(&argv);
-    run->input = input;
-    run->input_len = input ? strlen(input) : 0;
     rc = csb__run(env, run, ret, err);
     if (rc == 0 && ret->status == 255) {
         rc = csb__ssh_fail(ret, "the connection to the VM failed", err);
@@ -93,14 +90,34 @@ static int run_script(struct csb__env *env, const struct csb__door *door, const 
     return rc;
 }
 
+static void give(struct csb__run *run, const char *input) {
+    run->input = input;
+    run->input_len = input ? strlen(input) : 0;
+}
+
+/* What we run ourselves, takes seconds; a guest that hangs must not take us with it. */
+static int run_ours(struct csb__env *env, const struct csb__door *door, const char *script,
+                    struct csb__run *run, struct csb__run_result *ret, csb_error **err) {
+    run->stdout_max = (size_t)4 << 20;
+    run->timeout_ms = SCRIPT_MS;
+    return run_script(env, door, script, run, ret, err);
+}
+
 int csb__ssh_run(struct csb__env *env, const struct csb__door *door, const char *script,
                  const char *input, struct csb__run_result *ret, csb_error **err) {
     struct csb__run run = CSB__RUN_INIT;
 
-    run.stdout_max = (size_t)4 << 20;
-    /* What we run ourselves takes seconds; a guest that hangs must not take us with it. */
-    run.timeout_ms = SCRIPT_MS;
-    return run_script(env, door, script, input, &run, ret, err);
+    give(&run, input);
+    return run_ours(env, door, script, &run, ret, err);
+}
+
+int csb__ssh_put(struct csb__env *env, const struct csb__door *door, const char *script,
+                 const struct csb__strbuf *bytes, struct csb__run_result *ret, csb_error **err) {
+    struct csb__run run = CSB__RUN_INIT;
+
+    run.input = csb__strbuf_text(bytes);
+    run.input_len = bytes->len;
+    return run_ours(env, door, script, &run, ret, err);
 }
 
 static void log_line(const char *line, void *userdata) {
@@ -111,10 +128,11 @@ int csb__ssh_work(struct csb__env *env, const struct csb__door *door, const char
                   const char *input, struct csb__run_result *ret, csb_error **err) {
     struct csb__run run = CSB__RUN_INIT;
 
+    give(&run, input);
     run.on_line = log_line;
     run.userdata = env;
     run.flags = CSB__RUN_TAIL;
-    return run_script(env, door, script, input, &run, ret, err);
+    return run_script(env, door, script, &run, ret, err);
 }
 
 int csb__ssh_forward(struct csb__env *env, const struct csb__door *door, const char *verb,

@@ -16,6 +16,10 @@ int csb__ssh_connect(struct csb__env *env, const struct csb__door *door, csb_err
 int csb__ssh_run(struct csb__env *env, const struct csb__door *door, const char *script,
                  const char *input, struct csb__run_result *ret, csb_error **err);
 
+/* The same with bytes for its stdin. */
+int csb__ssh_put(struct csb__env *env, const struct csb__door *door, const char *script,
+                 const struct csb__strbuf *bytes, struct csb__run_result *ret, csb_error **err);
+
 /* The same for work that may take as long as the public call may: each line of its output is logged
  * as it comes, and the end of it stays in ret->out. */
 int csb__ssh_work(struct csb__env *env, const struct csb__door *door, const char *script,

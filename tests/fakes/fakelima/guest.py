@@ -18,6 +18,7 @@ from . import miniyaml, store
 GUEST_BIN = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "guest-bin")
 USER = os.environ.get("USER") or os.environ.get("LOGNAME") or "lima"
 MOUNTINFO = "mountinfo.tmp"
+OURS = "/usr/local/lib/claude-sandbox"      # always the guest's own
 
 
 class Guest:
@@ -87,11 +88,9 @@ class Guest:
     def localise(self, script: str) -> str:
         """The literal paths of a script, made to mean this guest's."""
         script = script.replace("/proc/self/mountinfo", os.path.join(self.dir, MOUNTINFO))
-        prefixes = [p for p in os.environ.get("FAKE_GUEST_PATHS", "").split(":") if p]
-        if prefixes:
-            words = "|".join(re.escape(p) for p in sorted(prefixes, key=len, reverse=True))
-            script = re.sub(rf"(?<![\w./-])({words})(?=/|\b)", lambda m: self.root + m[1], script)
-        return script
+        prefixes = {OURS, *filter(None, os.environ.get("FAKE_GUEST_PATHS", "").split(":"))}
+        words = "|".join(re.escape(p) for p in sorted(prefixes, key=len, reverse=True))
+        return re.sub(rf"(?<![\w./-])({words})(?=/|\b)", lambda m: self.root + m[1], script)
 
     def environment(self, extra: dict[str, str]) -> dict[str, str]:
         """What a session starts with: nothing of the caller's, but /etc/environment as Lima writes it."""

@@ -12,16 +12,6 @@
 #include "core/posix.h"
 #include "core/process.h"
 
-static char *existing(const char *dir, const char *name) {
-    char *path = csb__path_join(dir, name);
-
-    if (path && access(path, R_OK) != 0) {
-        free(path);
-        path = NULL;
-    }
-    return path;
-}
-
 int csb__image_load(const char *dir, struct csb__image *ret, csb_error **err) {
     /* By its real path: disks will lie on it for as long as they live. */
     CSB__AUTOFREE char *real = realpath(dir, NULL);
@@ -45,12 +35,12 @@ int csb__image_load(const char *dir, struct csb__image *ret, csb_error **err) {
     dir = real ? real : dir;
     ret->dir = strdup(dir);
     /* QEMU enters an uncompressed kernel directly (PVH), which saves two seconds. */
-    ret->kernel = existing(dir, "vmlinux");
+    ret->kernel = csb__path_existing(dir, "vmlinux");
     if (!ret->kernel) {
-        ret->kernel = existing(dir, "vmlinuz");
+        ret->kernel = csb__path_existing(dir, "vmlinuz");
     }
-    ret->initrd = existing(dir, "initrd");
-    ret->root = existing(dir, "root.img");
+    ret->initrd = csb__path_existing(dir, "initrd");
+    ret->root = csb__path_existing(dir, "root.img");
     ret->kernel_args = strdup(csb__json_string(json, "kernel_args", ""));
     if (!ret->dir || !ret->kernel || !ret->initrd || !ret->root || !ret->kernel_args ||
         stat(ret->root, &st) != 0) {
@@ -93,13 +83,9 @@ static void recipe_finish(struct recipe *r) {
     free(r->helper);
 }
 
-/* The helper lies beside the recipe in a build tree that says so, else where it was installed. */
 static int find_recipe(struct csb__env *env, struct recipe *r, csb_error **err) {
-    r->script = existing(env->guest_dir, "image/build");
-    r->helper = existing(env->guest_dir, "csb-guest");
-    if (!r->helper) {
-        r->helper = existing(CSB__LIBEXEC_DIR, "csb-guest");
-    }
+    r->script = csb__path_existing(env->guest_dir, "image/build");
+    r->helper = csb__env_helper(env);
     if (!r->script || !r->helper) {
         csb__fail(err, CSB_EENGINE, "the guest image's recipe is not in %s", env->guest_dir);
         csb__error_set_hint(err, "install claudesandbox, or set CLAUDE_SANDBOX_GUEST_DIR");
