@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/parallel.h"
 #include "core/path.h"
 #include "core/posix.h"
 #include "model/template.h"
@@ -160,57 +161,73 @@ static bool is_passing(const csb_error *e) {
     return csb_error_code(e) == CSB_ENOMEM || n == EMFILE || n == ENFILE || n == EIO || n == EINTR;
 }
 
-static int append(struct csb__env *env, const char *entry, struct csb__record **list, size_t *n,
-                  csb_error **err) {
-    char name[CSB__NAME_MAX + 1];
-    CSB__AUTOERROR csb_error *e = NULL;
-    struct csb__record *grown;
+struct loads {
+    struct csb__env *env;
+    char **names;
+    struct csb__record *records;
+    csb_error **errors;
+};
 
-    name_of_entry(entry, name);
-    if (!*name) {
-        return 0;
+static void load_one(void *arg, size_t i) {
+    struct loads *l = arg;
+
+    (void)csb__store_load(l->env, l->names[i], &l->records[i], &l->errors[i]);
+}
+
+/* Those that could be read, at the front; how many in *n. */
+static int keep_loaded(struct loads *l, size_t *n, csb_error **err) {
+    size_t all = *n;
+    int rc = 0;
+
+    *n = 0;
+    for (size_t i = 0; i < all; i++) {
+        csb_error *e = l->errors[i];
+
+        if (!e) {
+            struct csb__record r = l->records[i];
+
+            l->records[i] = (struct csb__record){0};
+            l->records[(*n)++] = r;
+        } else if (rc == 0 && is_passing(e)) {
+            rc = csb__error_propagate(err, e);
+            l->errors[i] = NULL;
+        } else {
+            csb__log(l->env, CSB_LOG_INFO, "%s", csb_error_message(e));
+        }
+        csb_error_free(l->errors[i]);
     }
-    grown = realloc(*list, (*n + 1) * sizeof(*grown));
-    if (!grown) {
-        return csb__fail_nomem(err);
-    }
-    *list = grown;
-    grown[*n] = (struct csb__record){0};
-    if (csb__store_load(env, name, &grown[*n], &e) == 0) {
-        (*n)++;
-    } else if (is_passing(e)) {
-        return csb__error_propagate(err, CSB__STEAL(e));
-    } else {
-        csb__log(env, CSB_LOG_INFO, "%s", csb_error_message(e));
-    }
-    return 0;
+    return rc;
 }
 
 int csb__store_list(struct csb__env *env, struct csb__record **ret, size_t *n, csb_error **err) {
-    CSB__AUTOFREE char *path = csb__path_join(env->state_dir, "vms");
-    CSB__AUTOCLOSEDIR DIR *dir = path ? opendir(path) : NULL;
-    struct csb__record *list = NULL;
-    struct dirent *entry;
-    size_t count = 0;
+    CSB__AUTOSTRV names = CSB__STRV_INIT;
+    CSB__AUTOFREE csb_error **errors = NULL;
+    struct loads l = {.env = env};
+    size_t count;
+    int rc = csb__store_names(env, &names, err);
 
     *ret = NULL;
     *n = 0;
-    if (!dir) {
-        return errno == ENOENT ? 0
-                               : csb__fail_errno(err, errno, "can't read %s/vms", env->state_dir);
+    if (rc != 0 || names.len == 0) {
+        return rc;
     }
-    while ((entry = readdir(dir))) {
-        int rc = append(env, entry->d_name, &list, &count, err);
-
-        if (rc != 0) {
-            csb__store_list_free(list, count);
-            return rc;
-        }
+    count = names.len;
+    errors = calloc(count, sizeof(csb_error *));
+    l.records = calloc(count, sizeof(*l.records));
+    if (!errors || !l.records) {
+        free(l.records);
+        return csb__fail_nomem(err);
     }
-    if (count > 0) {
-        qsort(list, count, sizeof(*list), by_name);
+    l.names = names.items;
+    l.errors = errors;
+    csb__each(count, load_one, &l);
+    rc = keep_loaded(&l, &count, err);
+    if (rc != 0) {
+        csb__store_list_free(l.records, count);
+        return rc;
     }
-    *ret = list;
+    qsort(l.records, count, sizeof(*l.records), by_name);
+    *ret = l.records;
     *n = count;
     return 0;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/parallel.h"
 #include "core/path.h"
 #include "core/posix.h"
 #include "engine/lima/config.h"
@@ -128,26 +129,43 @@ struct looks {
     int *codes;
 };
 
+struct glances {
+    const char *home;
+    const struct looks *k;
+    const struct csb__lima_found *found;
+    bool plain;
+};
+
+/* 0, ENOTFOUND, or ESTATE where it is not plain. */
+static void glance_at(void *arg, size_t i) {
+    const struct glances *g = arg;
+    const char *name = g->k->names[i];
+    int rc = CSB_ENOTFOUND;
+
+    g->k->rets[i] = (struct csb__machine){0};
+    if (csb__lima_has_dir(g->home, name)) {
+        rc = g->plain && glance(g->home, name, &g->found[i], &g->k->rets[i]) ? 0 : CSB_ESTATE;
+    }
+    g->k->codes[i] = rc;
+}
+
 /* Those that limactl has to be asked for, by their names; how many. */
 static int glance_all(const char *home, const struct looks *k, const char **rest, size_t *n_rest,
                       csb_error **err) {
     CSB__AUTOFREE struct csb__lima_found *found = calloc(k->n + 1, sizeof(*found));
-    bool plain = !csb__lima_has_overrides(home);
+    struct glances g = {home, k, found, !csb__lima_has_overrides(home)};
     int rc = found ? csb__lima_procs_of(home, k->names, k->n, found, err) : csb__fail_nomem(err);
 
-    for (size_t i = 0; rc == 0 && i < k->n; i++) {
-        k->rets[i] = (struct csb__machine){0};
-        k->codes[i] = CSB_ENOTFOUND;
-        if (!csb__lima_has_dir(home, k->names[i])) {
-            continue;
-        }
-        if (plain && glance(home, k->names[i], &found[i], &k->rets[i])) {
-            k->codes[i] = 0;
-        } else {
+    if (rc != 0) {
+        return rc;
+    }
+    csb__each(k->n, glance_at, &g);
+    for (size_t i = 0; i < k->n; i++) {
+        if (k->codes[i] == CSB_ESTATE) {
             rest[(*n_rest)++] = k->names[i];
         }
     }
-    return rc;
+    return 0;
 }
 
 static void take_listed(const char *home, const struct looks *k, const struct csb__lima_list *list,

@@ -5,6 +5,7 @@
 
 #include <claudesandbox/vm.h>
 
+#include "core/parallel.h"
 #include "core/path.h"
 #include "core/process.h"
 #include "engine/engine.h"
@@ -138,13 +139,27 @@ static int inspect(struct csb__env *env, const char *name, const char *home_dir,
     return i.ssh_port ? csb__keys_door(&i, &ret->door, err) : 0;
 }
 
+struct looks {
+    struct csb__env *env;
+    const char *const *names;
+    struct csb__machine *rets;
+    int *codes;
+};
+
+static void look_at(void *arg, size_t i) {
+    struct looks *l = arg;
+
+    l->codes[i] = inspect(l->env, l->names[i], "", &l->rets[i], NULL);
+}
+
 static int inspect_all(struct csb__env *env, const char *const *names, size_t n,
                        const char *home_dir, struct csb__machine *rets, int *codes,
                        csb_error **err) {
+    struct looks l = {env, names, rets, codes};
+
+    (void)home_dir;
     (void)err;
-    for (size_t i = 0; i < n; i++) {
-        codes[i] = inspect(env, names[i], home_dir, &rets[i], NULL);
-    }
+    csb__each(n, look_at, &l);
     return 0;
 }
 
