@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -124,21 +125,22 @@ def test_terminal_without_an_engine(sandbox: Sandbox) -> None:
     ("exit 125", "unknown"),
     ("kill -9 $$", "unknown"),
     ("exec /usr/bin/yes", "unknown"),
-    ("exec /bin/sleep 86411", "unknown"),
-    ("exec >&-; exec /bin/sleep 86411", "unknown"),
-    ("/bin/sleep 86411 & exit 0", "unknown"),
+    ("exec /bin/sleep FOREVER", "unknown"),
+    ("exec >&-; exec /bin/sleep FOREVER", "unknown"),
+    ("/bin/sleep FOREVER & exit 0", "unknown"),
 ])
 def test_a_server_as_it_is(sandbox: Sandbox, script: str, state: str) -> None:
     place = move_cli(sandbox)
-    put_server(place, "claude-hooks-server", script)
+    forever = f"86411.{os.getpid()}"        # nobody else's
+    put_server(place, "claude-hooks-server", script.replace("FOREVER", forever))
     said = asked(sandbox)
     assert said["hooks_server"]["state"] == state
     if "34" in script:
         assert said["hooks_server"] == {"state": "running", "pid": 12, "since": 34, "version": "0.1.0"}
     assert not sandbox.holding(str(place / "claude-hooks-server"))
     if "& exit" not in script:
-        assert not sandbox.holding("sleep 86411")
-    for pid in sandbox.holding("sleep 86411"):       # its child is not ours
+        assert not sandbox.holding(f"sleep {forever}")
+    for pid in sandbox.holding(f"sleep {forever}"):       # its child is not ours
         kill(pid)
 
 
