@@ -41,9 +41,16 @@ static int done(int rc, csb_error *err, const char *what, const csb_vm *vm,
 
 int cli_stop(csb_vm *vm, const struct cli_options *o) {
     csb_error *err = NULL;
+    bool was_stopped = csb_vm_state(vm) == CSB_VM_STOPPED;
     int rc = csb_vm_stop(vm, (o->force ? CSB_STOP_FORCE : 0) | (o->suspend ? CSB_STOP_SUSPEND : 0),
                          &err);
 
+    if (rc == 0 && was_stopped) {
+        if (!o->quiet) {
+            printf("%s was stopped already.\n", csb_vm_name(vm));
+        }
+        return 0;
+    }
     return done(rc, err,
                 o->suspend && csb_vm_state(vm) == CSB_VM_SUSPENDED ? "Suspended" : "Stopped", vm,
                 o);

@@ -47,7 +47,8 @@ struct cli_options {
     bool verbose;
     const char *const *names; /* words after the command, n_names of them */
     int n_names;
-    int argc; /* the command line itself */
+    uint64_t given; /* which options, as bits */
+    int argc;       /* the command line itself */
     char **argv;
     const char *state_dir;   /* set when there is a context */
     const char *const *rest; /* what follows "--", ends in NULL; NULL without a "--" */

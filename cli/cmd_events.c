@@ -194,18 +194,50 @@ static int parse_lines(const char *text, size_t *ret) {
     return -1;
 }
 
+/* The one whose events are asked for, if it is one. What a VM that is gone has said is told all the
+ * same, but nobody shall wait for a name that was mistyped. */
+static int choose_vm(csb_ctx *ctx, const struct cli_options *o, csb_vm **ret) {
+    csb_error *err = NULL;
+    char text[256];
+    int rc = 0;
+
+    if (o->vm && o->dir) {
+        return cli_usage_error("either --vm or --dir, not both");
+    }
+    if (o->dir) {
+        rc = csb_vm_for_project(ctx, o->dir, ret, &err);
+        return rc == 0 ? -1 : cli_report(err);
+    }
+    if (o->vm) {
+        rc = csb_vm_open(ctx, o->vm, ret, &err);
+        csb_error_free(err);
+    }
+    if (rc == CSB_ENOTFOUND) {
+        snprintf(text, sizeof(text), "there is no VM called %s now", o->vm);
+        cli_print_safe(text);
+    }
+    return -1;
+}
+
 static int run(csb_ctx *ctx, const struct cli_options *o) {
-    struct events e = {.o = o, .vm = o->vm, .status = -1};
+    struct events e = {.o = o, .status = -1};
     size_t n = LINES_DEFAULT;
+    csb_vm *vm = NULL;
     int status = o->lines ? parse_lines(o->lines, &n) : -1;
 
+    if (status < 0) {
+        status = choose_vm(ctx, o, &vm);
+    }
     if (status >= 0) {
         return status;
     }
+    e.vm = vm ? csb_vm_name(vm) : o->vm;
     if (o->follow) {
-        return follow(&e, ctx, n);
+        e.status = follow(&e, ctx, n);
+    } else {
+        put_last(&e, csb_ctx_state_dir(ctx), n);
     }
-    put_last(&e, csb_ctx_state_dir(ctx), n);
+    csb_vm_free(vm);
     return e.status < 0 ? 0 : e.status;
 }
 

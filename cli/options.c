@@ -19,47 +19,62 @@ struct option {
     const char *value_name; /* NULL: a flag */
     const char *help;
     size_t offset;
+    const char *commands; /* that take it, between blanks; NULL: every one, and be it for nothing */
 };
 
 #define AT(member) offsetof(struct cli_options, member)
+#define STARTS " start shell "
+#define MAKES " start shell fork "
+#define SIZES " start shell fork rebuild-tools-vm "
+#define BASES " start shell rebuild-tools-vm status doctor "
 
 static const struct option options[] = {
-    {'d', "dir", "DIR", "the project (default: the current directory)", AT(dir)},
+    {'d', "dir", "DIR", "the project (default: the current directory)", AT(dir), NULL},
     {'c', "clone-from", "VM", "make a new VM as a copy of this one, which must be stopped",
-     AT(clone_from)},
+     AT(clone_from), BASES},
     {'t', "template", "FILE", "make a new VM from this template (YAML, as Lima has it)",
-     AT(template)},
-    {'s', "settings", "DIR", "Claude's settings (default: ~/.claude-sandbox/.claude)",
-     AT(settings)},
+     AT(template), BASES},
+    {'s', "settings", "DIR", "Claude's settings (default: ~/.claude-sandbox/.claude)", AT(settings),
+     " start shell fork doctor "},
     {0, "settings-mode", "MODE", "rw: the VM may write the settings (default); ro: it may not",
-     AT(settings_mode)},
-    {0, "cpus", "N", "processors of the VM", AT(cpus)},
-    {0, "mem", "SIZE", "memory of the VM, such as 4GiB", AT(mem)},
-    {0, "disk", "SIZE", "disk of the VM, such as 40GiB; it can grow, not shrink", AT(disk)},
+     AT(settings_mode), MAKES},
+    {0, "cpus", "N", "processors of the VM", AT(cpus), SIZES},
+    {0, "mem", "SIZE", "memory of the VM, such as 4GiB", AT(mem), SIZES},
+    {0, "disk", "SIZE", "disk of the VM, such as 40GiB; it can grow, not shrink", AT(disk), SIZES},
     {'p', "ports", "LIST",
-     "ports of the VM to reach from here: HOST:GUEST or both alike, by commas", AT(ports)},
-    {0, "engine", "NAME", "lima or qemu (default: what works here)", AT(engine)},
-    {0, "follow", NULL, "events: go on with those to come", AT(follow)},
-    {0, "vm", "VM", "events: only of this VM", AT(vm)},
-    {'n', "lines", "N", "events: so many of the last ones (default: 20)", AT(lines)},
-    {0, "for", "WHAT", "wait: idle (default), input or exit", AT(wait_for)},
-    {0, "timeout", "TIME", "wait: for so long at most: 90, 90s, 10m or 2h", AT(timeout)},
-    {'f', "force", NULL, "stop: pull the plug; delete: don't ask", AT(force)},
-    {0, "suspend", NULL, "stop: keep what runs, to go on at the next start", AT(suspend)},
-    {0, "force-mount", NULL, "let DIR be your home directory", AT(force_mount)},
-    {0, "share-login", NULL, "log Claude in the VM in as Claude on this host is", AT(share_login)},
-    {0, "voice", NULL, "lend the VM the microphone, while it records", AT(voice)},
-    {0, "dry-run", NULL, "prune: only say what would be deleted", AT(dry_run)},
-    {0, "leftovers", NULL, "prune: no VMs, only what belongs to none", AT(leftovers)},
-    {0, "json", NULL, "status, doctor, events: as JSON", AT(json)},
-    {'y', "yes", NULL, "don't ask", AT(yes)},
-    {0, "no-tmux", NULL, "start: neither make nor rename anything in tmux", AT(no_tmux)},
-    {'q', "quiet", NULL, "no progress", AT(quiet)},
-    {'v', "verbose", NULL, "say what is done", AT(verbose)},
+     "ports of the VM to reach from here: HOST:GUEST or both alike, by commas", AT(ports), MAKES},
+    {0, "engine", "NAME", "lima or qemu (default: what works here)", AT(engine), NULL},
+    {0, "follow", NULL, "events: go on with those to come", AT(follow), " events "},
+    {0, "vm", "VM", "events: only of this VM", AT(vm), " events "},
+    {'n', "lines", "N", "events: so many of the last ones (default: 20)", AT(lines), " events "},
+    {0, "for", "WHAT", "wait: idle (default), input or exit", AT(wait_for), " wait "},
+    {0, "timeout", "TIME", "wait: for so long at most: 90, 90s, 10m or 2h", AT(timeout), " wait "},
+    {'f', "force", NULL, "stop: pull the plug; delete: don't ask", AT(force),
+     " stop stop-all delete prune "},
+    {0, "suspend", NULL, "stop: keep what runs, to go on at the next start", AT(suspend),
+     " stop stop-all "},
+    {0, "force-mount", NULL, "let DIR be your home directory", AT(force_mount), MAKES},
+    {0, "share-login", NULL, "log Claude in the VM in as Claude on this host is", AT(share_login),
+     " start "},
+    {0, "voice", NULL, "lend the VM the microphone, while it records", AT(voice), STARTS},
+    {0, "dry-run", NULL, "prune: only say what would be deleted", AT(dry_run), " prune "},
+    {0, "leftovers", NULL, "prune: no VMs, only what belongs to none", AT(leftovers), " prune "},
+    {0, "json", NULL, "status, doctor, events: as JSON", AT(json), " status doctor events "},
+    {'y', "yes", NULL, "don't ask", AT(yes), NULL},
+    {0, "no-tmux", NULL, "start: neither make nor rename anything in tmux", AT(no_tmux), STARTS},
+    {'q', "quiet", NULL, "no progress", AT(quiet), NULL},
+    {'v', "verbose", NULL, "say what is done", AT(verbose), NULL},
 };
 #define N_OPTIONS (sizeof(options) / sizeof(options[0]))
 
-static void print_help(void) {
+static bool takes(const struct cli_command *c, const struct option *o) {
+    char word[32];
+
+    snprintf(word, sizeof(word), " %s ", c->name);
+    return !o->commands || strstr(o->commands, word);
+}
+
+static void print_commands(void) {
     printf("Usage: claude-sandbox [OPTIONS] [COMMAND] [-- ARGS]\n\n"
            "Runs Claude Code in a virtual machine that sees one project directory.\n\n"
            "Commands:\n  %-22s %s\n",
@@ -70,12 +85,25 @@ static void print_help(void) {
         snprintf(line, sizeof(line), "%s %s", cli_commands[i]->name, cli_commands[i]->arguments);
         printf("  %-22s %s\n", line, cli_commands[i]->summary);
     }
+}
+
+/* Of one command, or of all. */
+static void print_help(const struct cli_command *c) {
+    if (c) {
+        printf("Usage: claude-sandbox %s [OPTIONS]%s%s\n\n%s\n", c->name, *c->arguments ? " " : "",
+               c->arguments, c->summary);
+    } else {
+        print_commands();
+    }
     printf("\nOptions:\n");
     for (size_t i = 0; i < N_OPTIONS; i++) {
         const struct option *o = &options[i];
         char letter[5] = "    ";
         char line[64];
 
+        if (c && !takes(c, o)) {
+            continue;
+        }
         if (o->letter) {
             snprintf(letter, sizeof(letter), "-%c, ", o->letter);
         }
@@ -85,7 +113,8 @@ static void print_help(void) {
     }
     printf("  %-22s %s\n  %-22s %s\n", "-h, --help", "this", "    --version", "the version");
     printf("\nExit status: Claude's or the program's own; 2 bad usage, 125 the sandbox failed,\n"
-           "130 interrupted. See claude-sandbox(1).\n");
+           "130 interrupted. %sSee claude-sandbox(1).\n",
+           c ? "" : "Of one command: claude-sandbox COMMAND --help.\n");
 }
 
 void cli_list_options(void) {
@@ -132,6 +161,7 @@ static int take_option(int argc, char **argv, int *i, struct cli_options *o) {
     if (!option) {
         return cli_usage_error("unknown option %s", word);
     }
+    o->given |= UINT64_C(1) << (option - options);
     member += option->offset;
     if (!option->value_name) {
         if (value) {
@@ -159,6 +189,36 @@ static const struct cli_command *find_command(const char *name) {
     return strcmp(name, cmd_complete.name) == 0 ? &cmd_complete : NULL;
 }
 
+/* " a b c " as "a, b and c". */
+static void list_commands(const char *words, char *out, size_t size) {
+    size_t len = 0;
+
+    for (const char *w = words + 1; *w && len < size;) {
+        size_t n = strcspn(w, " ");
+        bool last = w[n + 1] == '\0';
+
+        len += (size_t)snprintf(out + len, size - len, "%s%.*s",
+                                w == words + 1 ? ""
+                                : last         ? " and "
+                                               : ", ",
+                                (int)n, w);
+        w += n + 1;
+    }
+}
+
+/* One that would change nothing was meant to change something. */
+static int check_options(const struct cli_command *c, const struct cli_options *o) {
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        char list[96];
+
+        if ((o->given >> i & 1) && !takes(c, &options[i])) {
+            list_commands(options[i].commands, list, sizeof(list));
+            return cli_usage_error("--%s is for %s, not for %s", options[i].name, list, c->name);
+        }
+    }
+    return -1;
+}
+
 static int check(const struct cli_command *c, const struct cli_options *o) {
     if (o->n_names > 0 && !c->takes_names) {
         return cli_usage_error("%s takes no argument \"%s\"; what is for the program inside goes "
@@ -171,7 +231,18 @@ static int check(const struct cli_command *c, const struct cli_options *o) {
     if (o->n_names > 0 && o->dir && !c->names_others) {
         return cli_usage_error("either --dir or names of VMs, not both");
     }
-    return -1;
+    return check_options(c, o);
+}
+
+/* The command stands before --help, or behind it. */
+static int help(const struct cli_command *before, int argc, char **argv, int i) {
+    const struct cli_command *c = before;
+
+    if (!c && i + 1 < argc) {
+        c = find_command(argv[i + 1]);
+    }
+    print_help(c);
+    return 0;
 }
 
 /* By a name that is a command's own: then the command need not be said. */
@@ -196,8 +267,7 @@ int cli_parse(int argc, char **argv, struct cli_options *o, const struct cli_com
             break;
         }
         if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0) {
-            print_help();
-            return 0;
+            return help(*command, argc, argv, i);
         }
         if (strcmp(argv[i], "--version") == 0) {
             printf("claude-sandbox %s\n", csb_version());

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli.h"
 
@@ -21,7 +22,11 @@ static uint16_t parse_port(const char **text) {
 int cli_parse_ports(const char *text, csb_port *ports, size_t max, size_t *n) {
     const char *p = text;
 
-    for (*n = 0;; p++) {
+    *n = 0;
+    if (strcmp(text, "none") == 0) {
+        return -1;
+    }
+    for (;; p++) {
         csb_port port;
 
         port.host = parse_port(&p);
@@ -32,7 +37,7 @@ int cli_parse_ports(const char *text, csb_port *ports, size_t max, size_t *n) {
         }
         if (!port.host || !port.guest || (*p != ',' && *p != '\0') || *n >= max) {
             return cli_usage_error("--ports %s: not a list of ports from 1 to 65535, such as "
-                                   "8080:80,9090",
+                                   "8080:80,9090, nor none",
                                    text);
         }
         ports[(*n)++] = port;

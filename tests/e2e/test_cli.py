@@ -26,7 +26,7 @@ def refused(sandbox: Sandbox, *argv: str, saying: str = "") -> None:
 
 # ---- help and version --------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("argv", [("-h",), ("--help",), ("stop", "--help"), ("-d", "x", "-h"), ("shell", "-h", "--", "x")])
+@pytest.mark.parametrize("argv", [("-h",), ("--help",), ("-d", "x", "-h"), ("-h", "--", "x")])
 def test_help(sandbox: Sandbox, argv: tuple[str, ...]) -> None:
     done = sandbox.run(*argv).expect(0)
     assert done.text.startswith("Usage: claude-sandbox [OPTIONS] [COMMAND] [-- ARGS]\n")
@@ -34,6 +34,19 @@ def test_help(sandbox: Sandbox, argv: tuple[str, ...]) -> None:
     for word in (*COMMANDS, *WITH_VALUE, *FLAGS, *SHORT, "--version", "125", "130"):
         assert re.search(rf"(^|[ ,]){word}\b", done.text, re.M), word
     assert max(map(len, done.lines())) <= 100
+
+
+@pytest.mark.parametrize("argv", [("stop", "--help"), ("-f", "stop", "-h"), ("--help", "stop")])
+def test_help_of_a_command(sandbox: Sandbox, argv: tuple[str, ...]) -> None:
+    text = sandbox.run(*argv).expect(0).text
+    assert text.startswith("Usage: claude-sandbox stop [OPTIONS] [VM...]\n")
+    assert "--suspend" in text and "--dir DIR" in text and "--mem" not in text
+
+
+@pytest.mark.parametrize("argv", [("stop", "--mem", "4GiB"), ("--mem", "4GiB", "stop")])
+def test_option_that_is_for_others(sandbox: Sandbox, argv: tuple[str, ...]) -> None:
+    sandbox.run(*argv).expect(USAGE, "--mem is for start, shell, fork and rebuild-tools-vm, not for stop")
+    assert not sandbox.state.exists()
 
 
 def test_version(sandbox: Sandbox) -> None:

@@ -109,6 +109,9 @@ def test_of_one_vm(hooks: Events) -> None:
     assert hooks.words("--vm", "other") == ["other  done: All tests pass."]
     assert hooks.words("--vm", "web") == ["web  working: Bash `make test`"]
     assert hooks.words("--vm", "no-such") == []
+    hooks.events("--vm", "no-such").expect(0, "there is no VM called no-such now")
+    hooks.events("-d", "/").expect(125, "/ has no VM")
+    hooks.events("-d", "/", "--vm", "web").expect(2, "either --vm or --dir, not both")
 
 
 def test_json(hooks: Events) -> None:

@@ -531,8 +531,21 @@ def test_project_is_moved(lab: FakeLab) -> None:
     moved = project.rename(lab.projects / "after")
     lab.run("-d", moved, "stop").expect(FAILED, f"{moved} has no VM")
     assert lab.run("stop", name).expect(0).text == f"Stopped {name}.\n"
+    assert lab.run("stop", name).expect(0).text == f"{name} was stopped already.\n"
     assert lab.run("delete", name).expect(0).text == f"Deleted {name}.\n"
     lab.nothing_is_left()
+
+
+def test_events_of_a_project(lab: FakeLab) -> None:
+    project = lab.project()
+    lab.make(project).expect(0)
+    lines = [{"time": "2026-11-24T04:00:00.000Z", "vm": vm, "event": {"hook_event_name": "Stop"}}
+             for vm in (lab.row(project).name, "another")]
+    (lab.state / "log").mkdir()
+    (lab.state / "log/events-2026-11-24.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert len(lab.run("events").expect(0).lines()) == 2
+    told = lab.run("-d", project, "events", "--json").expect(0).lines()
+    assert [json.loads(line)["vm"] for line in told] == [lab.row(project).name]
 
 
 # ---- template and other options ----------------------------------------------------------------------------

@@ -98,14 +98,44 @@ START_TEST(every_option_lands_in_its_place) {
     ck_assert_str_eq(l.o.mem, "1G");
     ck_assert_str_eq(l.o.disk, "2G");
     line_finish(&l);
-    ck_assert_int_eq(
-        parse(&l,
-              "--engine qemu --force --force-mount --yes --quiet --verbose --dry-run --json -p 80"),
-        -1);
+    ck_assert_int_eq(parse(&l, "--engine qemu --force-mount --share-login --no-tmux -p 80"), -1);
     ck_assert_str_eq(l.o.engine, "qemu");
-    ck_assert(l.o.force && l.o.force_mount && l.o.yes && l.o.quiet && l.o.verbose);
-    ck_assert(l.o.dry_run && l.o.json);
+    ck_assert(l.o.force_mount && l.o.share_login && l.o.no_tmux);
     ck_assert_str_eq(l.o.ports, "80");
+    line_finish(&l);
+    ck_assert_int_eq(parse(&l, "prune --force --yes --quiet --verbose --dry-run --leftovers"), -1);
+    ck_assert(l.o.force && l.o.yes && l.o.quiet && l.o.verbose && l.o.dry_run && l.o.leftovers);
+    line_finish(&l);
+    ck_assert_int_eq(parse(&l, "events --json --follow --vm v -n 3"), -1);
+    ck_assert(l.o.json && l.o.follow);
+    ck_assert_str_eq(l.o.vm, "v");
+    ck_assert_str_eq(l.o.lines, "3");
+}
+END_TEST
+
+/* Wherever it stands: what would be ignored is not what somebody meant. */
+START_TEST(options_are_for_some_commands) {
+    static const char *const bad[] = {
+        "--mem 4G stop", "stop --mem 4G",  "status -p 80",   "--follow",      "shell --share-login",
+        "wait --json",   "events --for x", "fork --suspend", "shell --force", "delete --dry-run",
+    };
+    static const char *const good[] = {
+        "status -d /p",          "doctor -s s",
+        "restart-hooks -q -v",   "rebuild-tools-vm --mem 4G",
+        "fork v --mem 4G -p 80", "stop-all --suspend",
+        "status -t t",
+    };
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        AUTOLINE l;
+
+        ck_assert_msg(parse(&l, bad[i]) == EXIT_USAGE, "%s", bad[i]);
+    }
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        AUTOLINE l;
+
+        ck_assert_msg(parse(&l, good[i]) == -1, "%s", good[i]);
+    }
 }
 END_TEST
 
@@ -196,6 +226,7 @@ Suite *cli_options_suite(void) {
     tcase_add_test(tc, nothing_means_start);
     tcase_add_test(tc, options_stand_anywhere);
     tcase_add_test(tc, every_option_lands_in_its_place);
+    tcase_add_test(tc, options_are_for_some_commands);
     tcase_add_test(tc, the_rest_is_not_ours);
     tcase_add_test(tc, names_are_collected);
     tcase_add_test(tc, mistakes_are_the_users);

@@ -12,22 +12,17 @@ START_TEST(lists_of_ports) {
     ck_assert(ports[1].host == 9090 && ports[1].guest == 9090);
     ck_assert(ports[2].host == 1 && ports[2].guest == 65535);
     ck_assert(ports[3].host == 65535 && ports[3].guest == 65535);
+    ck_assert_int_eq(cli_parse_ports("none", ports, 4, &n), -1);
+    ck_assert_uint_eq(n, 0);
 }
 END_TEST
 
 START_TEST(everything_else) {
     static const char *const bad[] = {
-        "",         ",",
-        "80,",      ",80",
-        "80,,81",   "0",
-        "80:0",     "0:80",
-        "65536",    "80:65536",
-        "-1",       "+80",
-        " 80",      "80 ",
-        "80:",      ":80",
-        "80:81:82", "eighty",
-        "80x",      "4294967376",
-        "80;81",    "99999999999999999999999",
+        "",         ",",         "none,80", "None",       "80,",   ",80",
+        "80,,81",   "0",         "80:0",    "0:80",       "65536", "80:65536",
+        "-1",       "+80",       " 80",     "80 ",        "80:",   ":80",
+        "80:81:82", "eighty",    "80x",     "4294967376", "80;81", "99999999999999999999999",
         "0x50",     "1,2,3,4,5",
     };
     csb_port ports[4];
