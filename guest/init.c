@@ -13,11 +13,13 @@
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MODULE_DIR "/modules"
 #define MODULE_LIST MODULE_DIR "/order"
 #define NEW_ROOT "/root"
+#define OLD_TMP "/.old-tmp"
 #define ROOT_WAIT_MS 10000
 #define CONFIG_MAX 65536
 
@@ -189,6 +191,33 @@ static void switch_root(void) {
     }
 }
 
+/*
+ * What the last boot left in /tmp, which systemd-tmpfiles(8) would remove while somebody may have put
+ * something there already: ssh is let in before. So it goes out of the way now, to where that removes
+ * it (files/etc/tmpfiles.d/tmp.conf).
+ */
+static void set_tmp_aside(void) {
+    char aside[64];
+    struct stat st;
+    struct timespec now;
+    bool there = lstat("/tmp", &st) == 0;
+
+    if (there && !S_ISDIR(st.st_mode)) {
+        return; /* a link of somebody's */
+    }
+    if (there && rmdir("/tmp") < 0) {
+        clock_gettime(CLOCK_REALTIME, &now);
+        snprintf(aside, sizeof aside, OLD_TMP "/%lld.%09ld", (long long)now.tv_sec, now.tv_nsec);
+        mkdir(OLD_TMP, 0700);
+        if (rename("/tmp", aside) < 0) {
+            return;
+        }
+    }
+    if (mkdir("/tmp", 0755) == 0) {
+        chmod("/tmp", 01777);
+    }
+}
+
 int applet_init(void) {
     if (getpid() != 1) {
         fputs("csb-guest: init is for the initrd\n", stderr);
@@ -200,6 +229,7 @@ int applet_init(void) {
     copy_configs();
     mount_root();
     switch_root();
+    set_tmp_aside();
     applet_boot();
     execl("/sbin/init", "init", (char *)NULL);
     die("cannot start /sbin/init: %s", strerror(errno));

@@ -340,6 +340,14 @@ def test_stop_and_start(lab: Lab) -> None:
     assert [row.name for row in lab.rows()] == [name]
 
 
+def test_tmp_of_a_boot(lab: Lab) -> None:
+    """It is cleaned, but not of what the first command puts there while the boot goes on."""
+    lab.sh("mkdir /tmp/before && echo old >/tmp/before/file")
+    lab.run("-d", lab.dir, "stop").expect(0)
+    lab.sh("echo new >/tmp/now; ls -d /tmp/before 2>&1 || [ $? = 2 ]; stat -c %a /tmp")
+    lab.sh("systemctl is-system-running --wait >/dev/null; cat /tmp/now && [ ! -e /tmp/before ] && [ ! -e /.old-tmp ]")
+
+
 def test_killed_behind_our_back(lab: Lab) -> None:
     name = lab.vm().name
     lab.sh("echo kept >~/kept-again; sync")
