@@ -4,53 +4,10 @@
  * looked at, sealed, and takes the old one's place only when all of that went well. Whatever goes
  * wrong before: the new one goes, and the old one is as it was.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "rebuild.h"
-#include "safe_text.h"
-
-static int64_t began;
-
-static int64_t now_ms(void) {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* Much of it is the guest's words, and somebody will read them on a terminal. */
-static void put_lines(FILE *out, const char *text) {
-    for (; *text; text += strcspn(text, "\n"), text += *text == '\n') {
-        size_t len = strcspn(text, "\n");
-
-        safe_text_put(out, text, len > 0 && text[len - 1] == '\r' ? len - 1 : len);
-        fputc('\n', out);
-    }
-}
-
-void rebuild_log(const struct rebuild *r, const char *fmt, ...) {
-    int64_t ms = now_ms() - began;
-    char *text = NULL;
-    va_list ap;
-
-    fprintf(r->log, "%6lld.%lld  ", (long long)(ms / 1000), (long long)(ms % 1000 / 100));
-    va_start(ap, fmt);
-    if (vasprintf(&text, fmt, ap) < 0) {
-        text = NULL;
-    }
-    va_end(ap);
-    put_lines(r->log, text ? text : "?");
-    free(text);
-    fflush(r->log);
-}
 
 static void on_log(int level, const char *text, void *userdata) {
     const struct rebuild *r = userdata;
@@ -76,36 +33,6 @@ static void on_progress(int step, int steps, const char *text, void *userdata) {
 
 static void phase(struct rebuild *r, const char *text) {
     on_progress(0, 0, text, r);
-}
-
-/* The log is also the lock: two that make NAME-new would each take the other's for a leftover, and
- * put in the base's place what the other has only begun. -1, or the exit status when that is told. */
-static int open_log(struct rebuild *r, const char *state_dir) {
-    char dir[4000];
-    int fd;
-
-    snprintf(dir, sizeof(dir), "%s/log", state_dir);
-    snprintf(r->log_path, sizeof(r->log_path), "%s/rebuild-%s.log", dir, r->name);
-    if ((mkdir(state_dir, 0700) == 0 || errno == EEXIST) &&
-        (mkdir(dir, 0700) == 0 || errno == EEXIST)) {
-        fd = open(r->log_path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && ftruncate(fd, 0) == 0) {
-            r->log = fdopen(fd, "w");
-        } else if (fd >= 0) {
-            bool busy = errno == EWOULDBLOCK;
-
-            close(fd);
-            if (busy) {
-                cli_print_safe("another process is rebuilding that VM");
-                return EXIT_SANDBOX;
-            }
-        }
-    }
-    if (!r->log) {
-        cli_print_safe("the log can't be written");
-        return EXIT_SANDBOX;
-    }
-    return -1;
 }
 
 /* Protected or not: it is half made, or was never meant to stay. */
@@ -250,7 +177,7 @@ static int rebuild(struct rebuild *r, const csb_vm_options *v) {
     if (status != 0) {
         give_up(r, vm);
     } else if (!r->o->quiet) {
-        int64_t seconds = (now_ms() - began) / 1000;
+        int64_t seconds = rebuild_took_ms(r) / 1000;
 
         printf("%s is ready, after %lld:%02lld minutes.\n", r->name, (long long)(seconds / 60),
                (long long)(seconds % 60));
@@ -278,10 +205,9 @@ static int run(csb_ctx *ctx, const struct cli_options *o) {
     if (o->n_names > 1 || o->clone_from || strchr(r.name, '/')) {
         return cli_usage_error("rebuild-tools-vm takes one name, and makes the VM from a template");
     }
-    began = now_ms();
     snprintf(r.fresh, sizeof(r.fresh), "%s-new", r.name);
     v.name = r.fresh;
-    status = open_log(&r, csb_ctx_state_dir(ctx));
+    status = rebuild_log_open(&r, csb_ctx_state_dir(ctx));
     if (status >= 0) {
         return status;
     }

@@ -15,7 +15,7 @@ struct doctor {
     int problems;
 };
 
-/* One line a finding. `mend` is the command that mends it, "" where none does; it is only told when
+/* doctor_say.c: one line a finding. `mend` is the command that mends it, "" where none does; it is only told when
  * the finding is bad. */
 void doctor_say(struct doctor *d, bool good, const char *check, const char *mend, const char *fmt,
                 ...) __attribute__((format(printf, 5, 6)));

@@ -14,13 +14,16 @@
 struct rebuild {
     const struct cli_options *o;
     csb_ctx *ctx;
+    int64_t began; /* as of rebuild_log_open() */
     FILE *log;
     char log_path[4096];
     const char *name; /* of the base */
     char fresh[128];  /* of the one that is to take its place */
 };
 
-/* cmd_rebuild.c */
+/* rebuild_log.c: -1, or the exit status when what is wrong was told. */
+int rebuild_log_open(struct rebuild *r, const char *state_dir);
+int64_t rebuild_took_ms(const struct rebuild *r);
 void rebuild_log(const struct rebuild *r, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -2,13 +2,6 @@
 #include "guest.h"
 
 #include <string.h>
-#include <time.h>
-
-void sleep_ms(unsigned ms) {
-    struct timespec ts = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000000L};
-
-    nanosleep(&ts, NULL);
-}
 
 static const struct {
     const char *name;

@@ -146,6 +146,8 @@ int applet_door(void);
 /* What stands behind its name: host|terminal DIR PROGRAM [ARGUMENT]... */
 int applet_keeper(int argc, char **argv);
 
+/* ---- sleep.c ------------------------------------------------------------------------------- */
+
 void sleep_ms(unsigned ms);
 
 #endif
