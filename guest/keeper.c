@@ -145,7 +145,7 @@ static bool listen_to_host(kept *k) {
     return n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN));
 }
 
-/* Until the program has ended, by itself or with the host's side. */
+/* Until the program has ended, or the host's side is gone and all was done about it. */
 static void watch(kept *k, int children) {
     struct pollfd p[2] = {{.fd = 0, .events = k->terminal ? 0 : POLLIN},
                           {.fd = children, .events = POLLIN}};
@@ -160,6 +160,7 @@ static void watch(kept *k, int children) {
             (void)!read(children, &info, sizeof info);
         } else if (p[0].revents & POLLIN ? !listen_to_host(k) : p[0].revents != 0) {
             finish(k, true);
+            return; /* also from what may not be ended by us */
         }
     }
 }
@@ -191,6 +192,9 @@ static int run(kept *k, char **argv) {
     /* Who reads what the program says is to hear its end as soon as it comes. */
     close(1);
     watch(k, children);
+    if (!has_ended(k)) {
+        return 126;
+    }
     return WIFSIGNALED(k->wstatus) ? 128 + WTERMSIG(k->wstatus) : WEXITSTATUS(k->wstatus);
 }
 
