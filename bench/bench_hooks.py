@@ -115,7 +115,7 @@ def measure(lab: Lab) -> Table:
     load = lab.compile("load", "", "-lpthread")
     for name in ("osascript", "notify-send"):
         lab.compile(name, "int main(void) { return 0; }\n")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     servers, processes = [start_ours(lab)], []
     idle = {OURS: [servers[0].status("VmRSS") / 1024]}
     if lab.predecessor:
