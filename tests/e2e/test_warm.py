@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import resource
 import shutil
 import subprocess
 import time
@@ -289,6 +290,37 @@ def test_one_that_wakes_in_vain_leaves_nobody(warm: Lab) -> None:
     before = virtiofsds()
     first(warm, project, "true").expect(FAILED, "wrong size")
     until(lambda: virtiofsds() <= before, "nobody waits for it")
+    delete(warm, project)
+
+
+# ---- many files --------------------------------------------------------------------------------------------
+
+COUNT = "find . -type f -exec stat -c %s {} + | wc -l; findmnt -n -o FSTYPE -T ."
+
+
+def limit(soft: int, hard: int = 0) -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard or resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+
+
+def many(warm: Lab, name: str) -> Path:
+    project = warm.project(name)
+    for i in range(3000):
+        (project / str(i)).touch()
+    return project
+
+
+def test_more_files_than_may_be_open(warm: Lab) -> None:
+    """As sessions begin; for each that the guest knows virtiofsd has one open."""
+    project = many(warm, "many")
+    done = woken(first(warm, project, "sh", "-c", COUNT, preexec_fn=lambda: limit(1024)))
+    assert done.lines() == ["3000", "virtiofs" if (warm.state / "virtiofs").exists() else "9p"]
+    delete(warm, project)
+
+
+def test_more_files_than_may_ever_be_open(warm: Lab) -> None:
+    project = many(warm, "too many")
+    done = first(warm, project, "sh", "-c", COUNT, preexec_fn=lambda: limit(1024, 4096)).expect(0)
+    assert done.lines() == ["3000", "9p"]
     delete(warm, project)
 
 

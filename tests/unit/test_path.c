@@ -234,6 +234,11 @@ START_TEST(a_tree_weighs_what_is_in_it) {
     after = csb__tree_bytes(dir);
     ck_assert_uint_ge(after, before + 200000);
     ck_assert_uint_lt(after, before + 400000);
+    /* sub, hole, link and file; nothing of what the link leads to. */
+    ck_assert(csb__tree_exceeds(dir, 0));
+    ck_assert(csb__tree_exceeds(dir, 3));
+    ck_assert(!csb__tree_exceeds(dir, 4));
+    ck_assert(!csb__tree_exceeds(file, 0));
 }
 END_TEST
 

@@ -226,3 +226,40 @@ static uint64_t entries_bytes(int dirfd) {
 uint64_t csb__tree_bytes(const char *path) {
     return bytes_at(AT_FDCWD, path);
 }
+
+static void count_entries(int dirfd, uint64_t *left);
+
+static void count_at(int dirfd, const char *name, uint64_t *left) {
+    int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd >= 0) {
+        count_entries(fd, left);
+    }
+}
+
+/* Takes ownership of the fd. */
+static void count_entries(int dirfd, uint64_t *left) {
+    CSB__AUTOCLOSEDIR DIR *dir = fdopendir(dirfd);
+    struct dirent *entry;
+
+    if (!dir) {
+        close(dirfd);
+        return;
+    }
+    while (*left > 0 && (entry = readdir(dir))) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) {
+            continue;
+        }
+        (*left)--;
+        if (entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN) {
+            count_at(dirfd, entry->d_name, left);
+        }
+    }
+}
+
+bool csb__tree_exceeds(const char *path, uint64_t entries) {
+    uint64_t left = entries + 1;
+
+    count_at(AT_FDCWD, path, &left);
+    return left == 0;
+}

@@ -30,5 +30,7 @@ int csb__remove_tree(const char *path, csb_error **err);
 /* What a file or a tree takes up on the disk, in bytes: less than its size where it has holes. Links
  * are not followed; what can't be read counts nothing. */
 uint64_t csb__tree_bytes(const char *path);
+/* Whether a tree has more entries than that; those that can't be read count nothing. */
+bool csb__tree_exceeds(const char *path, uint64_t entries);
 
 #endif

@@ -164,7 +164,7 @@ int csb__machine_start(struct csb__env *env, struct csb__instance *i, const stru
 
     forget_last_run(i);
     csb__virtiofs_settle(env, i); /* of a run that nobody has stopped */
-    i->virtiofs = csb__virtiofs_usable(env);
+    i->virtiofs = csb__virtiofs_usable(env, spec->project_dir);
     rc = csb__image_load(i->image, &image, err);
     if (rc == 0) {
         rc = csb__mkdirs(i->run_dir, err);

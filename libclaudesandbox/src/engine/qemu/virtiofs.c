@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -16,10 +17,15 @@
 /* QEMU's own, of up to QEMU 7.2 (Debian 12): the later one, written in Rust, has other options. */
 #define DAEMON "/usr/lib/qemu/virtiofsd"
 #define RECLAIM_MS 60000
+/* What systemd permits any service, and half of it would do for most trees. */
+#define PLENTY 262144
 
 /* unshare(1) of util-linux 2.38: the user keeps its number, all others are subordinate ids. */
 #define IN_NAMESPACE                                                                               \
     "unshare", "--user", "--map-auto", "--map-current-user", "--setuid", "0", "--setgid", "0", "--"
+
+/* All files that may be open; most sessions begin with 1,024 of them. */
+#define WITH_FILES "sh", "-c", "ulimit -n \"$(ulimit -Hn)\"; exec \"$@\"", "sh"
 
 /* ---- can it be had ---------------------------------------------------------------------------- */
 
@@ -36,16 +42,27 @@ static bool probe(struct csb__env *env) {
     return csb__run(env, &run, &result, NULL) == 0 && result.status == 0;
 }
 
-bool csb__virtiofs_usable(struct csb__env *env) {
+/* Where only few files may be open: half of them, for a project grows. */
+static bool holds(struct csb__env *env, const char *dir) {
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_max >= PLENTY ||
+        !csb__tree_exceeds(dir, limit.rlim_max / 2)) {
+        return true;
+    }
+    csb__log(env, CSB_LOG_INFO,
+             "%s has too many files for virtiofs, since only %llu may be open here (ulimit -Hn)",
+             dir, (unsigned long long)limit.rlim_max);
+    return false;
+}
+
+static bool works(struct csb__env *env) {
     CSB__AUTOFREE char *path = csb__path_join(env->state_dir, "virtiofs");
     CSB__AUTOSTRBUF known = CSB__STRBUF_INIT;
     char boot[64];
     char text[80];
     int n;
 
-    if (env->plain_shares) {
-        return false;
-    }
     csb__boot_id(boot, sizeof(boot));
     n = snprintf(text, sizeof(text), "%s works\n", boot);
     if (path && *boot && csb__read_file(path, 256, &known) == 0 &&
@@ -59,6 +76,10 @@ bool csb__virtiofs_usable(struct csb__env *env) {
         (void)csb__write_file(path, text, (size_t)n, 0600, NULL);
     }
     return true;
+}
+
+bool csb__virtiofs_usable(struct csb__env *env, const char *dir) {
+    return !env->plain_shares && dir && works(env) && holds(env, dir);
 }
 
 bool csb__virtiofs_takes(const struct csb__instance *i, const struct csb__spec *spec,
@@ -118,8 +139,8 @@ static int serve(const struct csb__mount *m, int fd, csb_error **err) {
     CSB__AUTOCLOSE int log = csb__open("/dev/null", O_WRONLY, 0);
     char fd_option[32];
     char options[160];
-    const char *const argv[] = {IN_NAMESPACE,           DAEMON, fd_option, "-o", options,
-                                "--thread-pool-size=0", NULL};
+    const char *const argv[] = {WITH_FILES, IN_NAMESPACE,           DAEMON, fd_option, "-o",
+                                options,    "--thread-pool-size=0", NULL};
     const int keep[] = {fd, dir};
     struct csb__detached detached = {.argv = argv, .log_fd = log, .keep_fds = keep, .n_keep = 2};
     pid_t pid;

@@ -8,8 +8,9 @@
 #include "engine/qemu/instance.h"
 #include "model/spec.h"
 
-/* Whether it works here; asked once a boot of the host. */
-bool csb__virtiofs_usable(struct csb__env *env);
+/* Whether it works here, which is asked once a boot of the host, and for this directory: virtiofsd keeps
+ * a file open for each that the guest knows, so there must not be more than may be open. */
+bool csb__virtiofs_usable(struct csb__env *env, const char *dir);
 /* Whether the index-th mount of a machine goes that way: the project does, unless it is read-only,
  * which virtiofsd does not enforce. */
 bool csb__virtiofs_takes(const struct csb__instance *i, const struct csb__spec *spec, size_t index);
