@@ -42,12 +42,12 @@ static bool probe(struct csb__env *env) {
     return csb__run(env, &run, &result, NULL) == 0 && result.status == 0;
 }
 
-/* Where only few files may be open: half of them, for a project grows. */
+/* Where only few files may be open: three quarters of them, for a project grows. */
 static bool holds(struct csb__env *env, const char *dir) {
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_max >= PLENTY ||
-        !csb__tree_exceeds(dir, limit.rlim_max / 2)) {
+        !csb__tree_exceeds(dir, limit.rlim_max / 4 * 3)) {
         return true;
     }
     csb__log(env, CSB_LOG_INFO,
