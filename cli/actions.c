@@ -47,7 +47,7 @@ int cli_stop(csb_vm *vm, const struct cli_options *o) {
 
     if (rc == 0 && was_stopped) {
         if (!o->quiet) {
-            printf("%s was stopped already.\n", csb_vm_name(vm));
+            printf("%s is stopped.\n", csb_vm_name(vm));
         }
         return 0;
     }

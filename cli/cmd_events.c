@@ -210,8 +210,11 @@ static int choose_vm(csb_ctx *ctx, const struct cli_options *o, csb_vm **ret) {
     }
     if (o->vm) {
         rc = csb_vm_open(ctx, o->vm, ret, &err);
-        csb_error_free(err);
     }
+    if (rc == CSB_EINVAL || rc == CSB_ECANCELED) {
+        return cli_report(err);
+    }
+    csb_error_free(err);
     if (rc == CSB_ENOTFOUND) {
         snprintf(text, sizeof(text), "there is no VM called %s now", o->vm);
         cli_print_safe(text);

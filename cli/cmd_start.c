@@ -68,7 +68,7 @@ static int run(csb_ctx *ctx, const struct cli_options *o) {
 const struct cli_command cmd_start = {
     .name = "start",
     .arguments = "[-- ARGS]",
-    .summary = "start Claude Code on the project; ARGS are for claude",
+    .summary = "Claude Code on the project (the default); ARGS are for claude",
     .takes_rest = true,
     .run = run,
 };

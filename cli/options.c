@@ -8,9 +8,9 @@
 #include "cli.h"
 
 const struct cli_command *const cli_commands[] = {
-    &cmd_shell,    &cmd_status,        &cmd_events, &cmd_wait,  &cmd_stop,
-    &cmd_stop_all, &cmd_fork,          &cmd_delete, &cmd_prune, &cmd_rebuild,
-    &cmd_doctor,   &cmd_restart_hooks, NULL,
+    &cmd_start,   &cmd_shell,    &cmd_status,        &cmd_events, &cmd_wait,
+    &cmd_stop,    &cmd_stop_all, &cmd_fork,          &cmd_delete, &cmd_prune,
+    &cmd_rebuild, &cmd_doctor,   &cmd_restart_hooks, NULL,
 };
 
 struct option {
@@ -26,14 +26,13 @@ struct option {
 #define STARTS " start shell "
 #define MAKES " start shell fork "
 #define SIZES " start shell fork rebuild-tools-vm "
-#define BASES " start shell rebuild-tools-vm status doctor "
 
 static const struct option options[] = {
     {'d', "dir", "DIR", "the project (default: the current directory)", AT(dir), NULL},
     {'c', "clone-from", "VM", "make a new VM as a copy of this one, which must be stopped",
-     AT(clone_from), BASES},
+     AT(clone_from), " start shell status doctor "},
     {'t', "template", "FILE", "make a new VM from this template (YAML, as Lima has it)",
-     AT(template), BASES},
+     AT(template), " start shell rebuild-tools-vm status doctor "},
     {'s', "settings", "DIR", "Claude's settings (default: ~/.claude-sandbox/.claude)", AT(settings),
      " start shell fork doctor "},
     {0, "settings-mode", "MODE", "rw: the VM may write the settings (default); ro: it may not",
@@ -61,7 +60,7 @@ static const struct option options[] = {
     {0, "leftovers", NULL, "prune: no VMs, only what belongs to none", AT(leftovers), " prune "},
     {0, "json", NULL, "status, doctor, events: as JSON", AT(json), " status doctor events "},
     {'y', "yes", NULL, "don't ask", AT(yes), NULL},
-    {0, "no-tmux", NULL, "start: neither make nor rename anything in tmux", AT(no_tmux), STARTS},
+    {0, "no-tmux", NULL, "start: neither make nor rename anything in tmux", AT(no_tmux), " start "},
     {'q', "quiet", NULL, "no progress", AT(quiet), NULL},
     {'v', "verbose", NULL, "say what is done", AT(verbose), NULL},
 };
@@ -77,8 +76,7 @@ static bool takes(const struct cli_command *c, const struct option *o) {
 static void print_commands(void) {
     printf("Usage: claude-sandbox [OPTIONS] [COMMAND] [-- ARGS]\n\n"
            "Runs Claude Code in a virtual machine that sees one project directory.\n\n"
-           "Commands:\n  %-22s %s\n",
-           "(none) [-- ARGS]", cmd_start.summary);
+           "Commands:\n");
     for (int i = 0; cli_commands[i]; i++) {
         char line[64];
 

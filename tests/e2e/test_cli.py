@@ -9,7 +9,7 @@ import pytest
 
 from sandbox import FAILED, USAGE, Sandbox
 
-COMMANDS = ("shell", "status", "stop", "stop-all", "delete", "prune", "doctor")
+COMMANDS = ("start", "shell", "status", "stop", "stop-all", "delete", "prune", "doctor")
 WITH_VALUE = ("--dir", "--clone-from", "--template", "--settings", "--settings-mode", "--cpus", "--mem", "--disk", "--ports",
               "--engine")
 FLAGS = ("--force", "--force-mount", "--dry-run", "--leftovers", "--json", "--yes", "--no-tmux", "--quiet", "--verbose")

@@ -47,7 +47,7 @@ class CompletionLab(FakeLab):
 
     def commands(self) -> set[str]:
         part = self.help().partition("Commands:\n")[2].partition("\n\n")[0]
-        return {line.split()[0] for line in part.splitlines() if not line.startswith("  (none)")}
+        return {line.split()[0] for line in part.splitlines()}
 
     def ask(self, *argv: str) -> list[str]:
         done = subprocess.run(argv, env=self.env, cwd=self.projects, capture_output=True, text=True, timeout=30,

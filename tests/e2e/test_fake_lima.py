@@ -531,7 +531,7 @@ def test_project_is_moved(lab: FakeLab) -> None:
     moved = project.rename(lab.projects / "after")
     lab.run("-d", moved, "stop").expect(FAILED, f"{moved} has no VM")
     assert lab.run("stop", name).expect(0).text == f"Stopped {name}.\n"
-    assert lab.run("stop", name).expect(0).text == f"{name} was stopped already.\n"
+    assert lab.run("stop", name).expect(0).text == f"{name} is stopped.\n"
     assert lab.run("delete", name).expect(0).text == f"Deleted {name}.\n"
     lab.nothing_is_left()
 

@@ -67,6 +67,9 @@ START_TEST(nothing_means_start) {
     ck_assert_ptr_null(l.o.rest);
     ck_assert_ptr_null(l.o.dir);
     ck_assert_int_eq(l.o.n_names, 0);
+    line_finish(&l);
+    ck_assert_int_eq(parse(&l, "-q start -- x"), -1);
+    ck_assert_ptr_eq(l.command, &cmd_start);
 }
 END_TEST
 
@@ -116,8 +119,9 @@ END_TEST
 /* Wherever it stands: what would be ignored is not what somebody meant. */
 START_TEST(options_are_for_some_commands) {
     static const char *const bad[] = {
-        "--mem 4G stop", "stop --mem 4G",  "status -p 80",   "--follow",      "shell --share-login",
-        "wait --json",   "events --for x", "fork --suspend", "shell --force", "delete --dry-run",
+        "--mem 4G stop",       "stop --mem 4G",         "status -p 80",     "--follow",
+        "shell --share-login", "rebuild-tools-vm -c x", "wait --json",      "events --for x",
+        "fork --suspend",      "shell --force",         "delete --dry-run",
     };
     static const char *const good[] = {
         "status -d /p",          "doctor -s s",
