@@ -235,10 +235,11 @@ START_TEST(a_tree_weighs_what_is_in_it) {
     ck_assert_uint_ge(after, before + 200000);
     ck_assert_uint_lt(after, before + 400000);
     /* sub, hole, link and file; nothing of what the link leads to. */
-    ck_assert(csb__tree_exceeds(dir, 0));
-    ck_assert(csb__tree_exceeds(dir, 3));
-    ck_assert(!csb__tree_exceeds(dir, 4));
-    ck_assert(!csb__tree_exceeds(file, 0));
+    ck_assert(csb__tree_exceeds(dir, 0, 60000));
+    ck_assert(csb__tree_exceeds(dir, 3, 60000));
+    ck_assert(!csb__tree_exceeds(dir, 4, 60000));
+    ck_assert(!csb__tree_exceeds(file, 0, 60000));
+    ck_assert(csb__tree_exceeds(dir, 4, -1));
 }
 END_TEST
 

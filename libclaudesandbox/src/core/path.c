@@ -227,18 +227,23 @@ uint64_t csb__tree_bytes(const char *path) {
     return bytes_at(AT_FDCWD, path);
 }
 
-static void count_entries(int dirfd, uint64_t *left);
+struct count {
+    uint64_t left;
+    int64_t until;
+};
 
-static void count_at(int dirfd, const char *name, uint64_t *left) {
+static void count_entries(int dirfd, struct count *c);
+
+static void count_at(int dirfd, const char *name, struct count *c) {
     int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
     if (fd >= 0) {
-        count_entries(fd, left);
+        count_entries(fd, c);
     }
 }
 
 /* Takes ownership of the fd. */
-static void count_entries(int dirfd, uint64_t *left) {
+static void count_entries(int dirfd, struct count *c) {
     CSB__AUTOCLOSEDIR DIR *dir = fdopendir(dirfd);
     struct dirent *entry;
 
@@ -246,20 +251,23 @@ static void count_entries(int dirfd, uint64_t *left) {
         close(dirfd);
         return;
     }
-    while (*left > 0 && (entry = readdir(dir))) {
+    if (csb__now_ms() > c->until) {
+        c->left = 0;
+    }
+    while (c->left > 0 && (entry = readdir(dir))) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) {
             continue;
         }
-        (*left)--;
+        c->left--;
         if (entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN) {
-            count_at(dirfd, entry->d_name, left);
+            count_at(dirfd, entry->d_name, c);
         }
     }
 }
 
-bool csb__tree_exceeds(const char *path, uint64_t entries) {
-    uint64_t left = entries + 1;
+bool csb__tree_exceeds(const char *path, uint64_t entries, int ms) {
+    struct count c = {entries + 1, csb__now_ms() + ms};
 
-    count_at(AT_FDCWD, path, &left);
-    return left == 0;
+    count_at(AT_FDCWD, path, &c);
+    return c.left == 0;
 }

@@ -30,7 +30,8 @@ int csb__remove_tree(const char *path, csb_error **err);
 /* What a file or a tree takes up on the disk, in bytes: less than its size where it has holes. Links
  * are not followed; what can't be read counts nothing. */
 uint64_t csb__tree_bytes(const char *path);
-/* Whether a tree has more entries than that; those that can't be read count nothing. */
-bool csb__tree_exceeds(const char *path, uint64_t entries);
+/* Whether a tree has more entries than that, or so many that counting them takes longer than `ms`; those
+ * that can't be read count nothing. */
+bool csb__tree_exceeds(const char *path, uint64_t entries, int ms);
 
 #endif

@@ -19,13 +19,13 @@
 #define RECLAIM_MS 60000
 /* What systemd permits any service, and half of it would do for most trees. */
 #define PLENTY 262144
+/* What Linux permits unless told otherwise (fs.nr_open). */
+#define FILES_MAX 1048576
+#define COUNT_MS 2000
 
 /* unshare(1) of util-linux 2.38: the user keeps its number, all others are subordinate ids. */
 #define IN_NAMESPACE                                                                               \
     "unshare", "--user", "--map-auto", "--map-current-user", "--setuid", "0", "--setgid", "0", "--"
-
-/* All files that may be open; most sessions begin with 1,024 of them. */
-#define WITH_FILES "sh", "-c", "ulimit -n \"$(ulimit -Hn)\"; exec \"$@\"", "sh"
 
 /* ---- can it be had ---------------------------------------------------------------------------- */
 
@@ -42,17 +42,28 @@ static bool probe(struct csb__env *env) {
     return csb__run(env, &run, &result, NULL) == 0 && result.status == 0;
 }
 
-/* Where only few files may be open: three quarters of them, for a project grows. */
-static bool holds(struct csb__env *env, const char *dir) {
+/* How many files may be open at most; sessions begin with fewer, most of them with 1,024. */
+static uint64_t most_files(void) {
     struct rlimit limit;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_max >= PLENTY ||
-        !csb__tree_exceeds(dir, limit.rlim_max / 4 * 3)) {
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_max == RLIM_INFINITY ||
+        limit.rlim_max > FILES_MAX) {
+        return FILES_MAX;
+    }
+    return limit.rlim_max;
+}
+
+/* Where only few files may be open: three quarters of them, for a project grows. Nor may it take long
+ * to see that. */
+static bool holds(struct csb__env *env, const char *dir) {
+    uint64_t most = most_files();
+
+    if (most >= PLENTY || !csb__tree_exceeds(dir, most / 4 * 3, COUNT_MS)) {
         return true;
     }
     csb__log(env, CSB_LOG_INFO,
              "%s has too many files for virtiofs, since only %llu may be open here (ulimit -Hn)",
-             dir, (unsigned long long)limit.rlim_max);
+             dir, (unsigned long long)most);
     return false;
 }
 
@@ -139,8 +150,9 @@ static int serve(const struct csb__mount *m, int fd, csb_error **err) {
     CSB__AUTOCLOSE int log = csb__open("/dev/null", O_WRONLY, 0);
     char fd_option[32];
     char options[160];
-    const char *const argv[] = {WITH_FILES, IN_NAMESPACE,           DAEMON, fd_option, "-o",
-                                options,    "--thread-pool-size=0", NULL};
+    char files[48];
+    const char *const argv[] = {IN_NAMESPACE,           DAEMON, fd_option, "-o", options, files,
+                                "--thread-pool-size=0", NULL};
     const int keep[] = {fd, dir};
     struct csb__detached detached = {.argv = argv, .log_fd = log, .keep_fds = keep, .n_keep = 2};
     pid_t pid;
@@ -149,6 +161,7 @@ static int serve(const struct csb__mount *m, int fd, csb_error **err) {
         return csb__fail_errno(err, errno, "can't share %s", m->host_path);
     }
     snprintf(fd_option, sizeof(fd_option), "--fd=%d", fd);
+    snprintf(files, sizeof(files), "--rlimit-nofile=%llu", (unsigned long long)most_files());
     snprintf(options, sizeof(options),
              "source=/proc/self/fd/%d/.,sandbox=chroot,cache=auto,no_posix_lock,log_level=err",
              dir);
