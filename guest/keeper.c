@@ -23,7 +23,7 @@
 
 typedef struct kept {
     pid_t pid;
-    pid_t group; /* its own; on a terminal ours too, or the terminal would stop it */
+    pid_t group; /* of its own, which nobody leads; on a terminal ours too, or that would stop it */
     bool terminal;
     bool ended;
     int wstatus;
@@ -48,7 +48,7 @@ static void become_program(const kept *k, char **argv) {
     if (!k->terminal) {
         int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-        setpgid(0, 0);
+        setpgid(0, k->group);
         if (null < 0 || dup2(null, 0) < 0) {
             say("/dev/null");
             _exit(126);
@@ -61,8 +61,23 @@ static void become_program(const kept *k, char **argv) {
     _exit(status);
 }
 
+/* Whoever leads a group can't make a session, and setsid(1) goes to the background then. So it is led by
+ * a process that has ended; the group lasts until that is reaped, and then for as long as it has others. */
+static pid_t make_group(void) {
+    pid_t leader = fork();
+
+    if (leader == 0) {
+        _exit(0);
+    }
+    if (leader > 0) {
+        setpgid(leader, leader);
+    }
+    return leader;
+}
+
 static int begin(kept *k, char **argv) {
-    k->pid = fork();
+    k->group = k->terminal ? getpgrp() : make_group();
+    k->pid = k->group > 0 ? fork() : -1;
     if (k->pid == 0) {
         become_program(k, argv);
     }
@@ -71,17 +86,16 @@ static int begin(kept *k, char **argv) {
         return -1;
     }
     if (!k->terminal) {
-        setpgid(k->pid, k->pid);
+        setpgid(k->pid, k->group);
+        waitpid(k->group, NULL, 0);
     }
-    k->group = k->terminal ? getpgrp() : k->pid;
     return 0;
 }
 
-/* Nobody is left. Where we are in the group ourselves there is no telling but of the program. */
+/* Nobody is left. Where we are in the group ourselves there is no telling. */
 static bool is_over(kept *k) {
-    bool ended = has_ended(k);
-
-    return k->terminal ? ended : kill(-k->group, 0) != 0;
+    (void)has_ended(k);
+    return !k->terminal && kill(-k->group, 0) != 0;
 }
 
 /* A signal, and some time to obey; one that is stopped has to go on for that. */
@@ -99,18 +113,23 @@ static void finish(kept *k, bool hang_up) {
     for (size_t i = hang_up ? 0 : 1; i < 3 && !is_over(k); i++) {
         press(k, signals[i]);
     }
-    if (k->terminal) {
-        kill(-k->group, SIGKILL);
-    }
 }
 
-/* Numbers differ between systems, so they come by name. */
+/* Numbers differ between systems, so they come by name: those of csb__signal_name(). */
 static int signal_of(const char *name) {
-    for (int i = 1; i < NSIG; i++) {
-        const char *known = sigabbrev_np(i);
+    static const struct {
+        const char *name;
+        int signo;
+    } signals[] = {
+        {"HUP", SIGHUP},   {"INT", SIGINT},   {"QUIT", SIGQUIT}, {"ABRT", SIGABRT},
+        {"KILL", SIGKILL}, {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"PIPE", SIGPIPE},
+        {"ALRM", SIGALRM}, {"TERM", SIGTERM}, {"CONT", SIGCONT}, {"STOP", SIGSTOP},
+        {"TSTP", SIGTSTP}, {"TTIN", SIGTTIN}, {"TTOU", SIGTTOU}, {"WINCH", SIGWINCH},
+    };
 
-        if (known && strcmp(known, name) == 0) {
-            return i;
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        if (strcmp(signals[i].name, name) == 0) {
+            return signals[i].signo;
         }
     }
     return 0;
@@ -150,19 +169,21 @@ static void watch(kept *k, int children) {
     struct pollfd p[2] = {{.fd = 0, .events = k->terminal ? 0 : POLLIN},
                           {.fd = children, .events = POLLIN}};
 
-    while (!has_ended(k)) {
+    do {
         struct signalfd_siginfo info;
 
         if (poll(p, 2, -1) < 0) {
             continue;
         }
-        if (p[1].revents & POLLIN) {
-            (void)!read(children, &info, sizeof info);
-        } else if (p[0].revents & POLLIN ? !listen_to_host(k) : p[0].revents != 0) {
+        /* A terminal that hangs up ends most programs itself, but not all that they started. */
+        if (p[0].revents & POLLIN ? !listen_to_host(k) : p[0].revents != 0) {
             finish(k, true);
             return; /* also from what may not be ended by us */
         }
-    }
+        if (p[1].revents & POLLIN) {
+            (void)!read(children, &info, sizeof info);
+        }
+    } while (!has_ended(k));
 }
 
 /* Whether the host's side was gone before anything began. */

@@ -84,9 +84,9 @@ static bool is_null(int fd) {
 }
 
 /* The keeper inside the program's session, where it can be had there: its stdin has to be the keeper's.
- * On a terminal it can't be told anything. */
+ * On a terminal it can't be told anything, so nobody may have to end the program but with the terminal. */
 static char *find_keeper(const csb_vm *vm, const csb_exec_options *o, bool at_once) {
-    bool suits = o->flags & CSB_EXEC_TTY ? at_once : is_null(o->stdin_fd);
+    bool suits = o->flags & CSB_EXEC_TTY ? at_once && o->timeout_ms <= 0 : is_null(o->stdin_fd);
 
     if (!suits || !o->argv || !o->argv[0] || (o->env && o->env[0])) {
         return NULL;

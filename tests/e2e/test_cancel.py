@@ -126,8 +126,9 @@ def test_the_host_is_killed(lab: FakeLab) -> None:
 
 
 def clients(lab: FakeLab) -> dict[int, str]:
-    """The ssh of each program, and of each keeper."""
-    return {pid: words for pid, words in lab.holding(lab.root).items() if "fakes/ssh" in words and "shm/.csb-" in words}
+    """The ssh of each program, with its keeper in it or without, and of each keeper."""
+    return {pid: words for pid, words in lab.holding(lab.root).items()
+            if "fakes/ssh" in words and ("shm/.csb-" in words or " keeper host " in words)}
 
 
 @pytest.mark.parametrize("which", ["keeper", "program"])

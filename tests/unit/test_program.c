@@ -12,12 +12,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
 #include <claudesandbox/exec.h>
+#include <claudesandbox/version.h>
 
 #include "core/child.h"
 #include "core/posix.h"
@@ -85,7 +87,7 @@ static void fixture_make_way(struct fixture *f, int way) {
     if (way == 1) {
         f->master = be_master(f->vm.control);
         ck_assert_int_ge(asprintf(&note, "%s.ready", f->vm.control), 0);
-        test_write(note, "of some connection\n\n" CSB_GUEST_PROGRAM "\n", 0600);
+        test_write(note, CSB_VERSION_STRING " of some connection\n\n" CSB_GUEST_PROGRAM "\n", 0600);
     }
 }
 
@@ -637,15 +639,16 @@ START_TEST(it_begins_as_asked) {
     CSB__AUTOFREE char *odd = NULL;
     CSB__AUTOFREE char *text = NULL;
     CSB__AUTOFREE char *plain = NULL;
-    /* In a group of its own, without input, and with no signal blocked or ignored that was not. */
+    /* In a group that it does not lead, without input, and with no signal blocked that was not. */
     const char *const argv[] = {"sh", "-c",
-                                "[ $(ps -o pgid= -p $$) = $$ ] && ! read -r x && "
+                                "[ $(ps -o pgid= -p $$) != $$ ] && ! read -r x && "
                                 "grep -q 'SigBlk:.0*$' /proc/self/status && pwd >out",
                                 NULL};
     const char *const none[] = {"./no-such-program", NULL};
     const char *const denied[] = {"/etc/passwd", NULL};
     const char *const script[] = {"./plain", "x y", NULL};
     const char *const own[] = {"sh", "-c", "exit 255", NULL};
+    const char *const session[] = {"setsid", "sh", "-c", "exit 5", NULL};
 
     fixture_make_way(&f, 1);
     odd = test_join(f.dir, "-a 'b' $(c)\n");
@@ -658,11 +661,90 @@ START_TEST(it_begins_as_asked) {
     ck_assert_int_eq(run_kept(&f, denied, "/"), 126);
     ck_assert_int_eq(run_kept(&f, own, "/no/such/place"), 126);
     ck_assert_int_eq(run_kept(&f, own, "/"), 255);
+    ck_assert_int_eq(run_kept(&f, session, "/"), 5);
     /* As a shell does, for one that says nothing of its interpreter. */
     free(plain);
     plain = test_join(odd, "plain");
     test_write(plain, "[ \"$1\" = 'x y' ] && exit 12\n", 0700);
     ck_assert_int_eq(run_kept(&f, script, odd), 12);
+}
+END_TEST
+
+/* Whatever shell it is: one that goes, and one that stays. */
+START_TEST(a_login_shell_is_not_in_the_way) {
+    static const char *const shells[] = {"/bin/sh", "/bin/bash"};
+    const char *const argv[] = {"sh", "-c",
+                                "trap 'exit 3' TERM; echo up; while :; do sleep 0.05; done", NULL};
+    const char *const builtin[] = {"type", "cd", NULL};
+    AUTOFIXTURE f;
+    AUTOPROCESS *p = NULL;
+    csb_exec_options o = shell(argv);
+    csb_exit done = {-1};
+
+    fixture_make_way(&f, 1);
+    setenv("SHELL", shells[_i], 1);
+    o.flags = CSB_EXEC_LOGIN;
+    o.cwd = "/";
+    o.stdout_fd = CSB_EXEC_PIPE;
+    ck_assert_int_eq(csb_vm_spawn(&f.vm.vm, &o, &p, NULL), 0);
+    expect(p, "up\n");
+    ck_assert_int_eq(csb_process_kill(p, SIGTERM, NULL), 0);
+    ck_assert_int_eq(ended(p), 3);
+    o.argv = builtin;
+    o.stdout_fd = CSB_EXEC_NULL;
+    ck_assert_int_eq(csb_vm_exec(&f.vm.vm, &o, &done, NULL), 0);
+    ck_assert_int_eq(done.status, 0);
+}
+END_TEST
+
+/* As sshd starts it on a terminal. */
+static int be_on_terminal(void *arg) {
+    char *const *words = arg;
+    int fd;
+
+    setsid();
+    fd = open(words[0], O_RDWR);
+    if (fd < 0 || ioctl(fd, TIOCSCTTY, 0) != 0 || dup2(fd, 0) < 0 || dup2(fd, 1) < 0 ||
+        dup2(fd, 2) < 0) {
+        return 1;
+    }
+    close(fd);
+    execl(CSB_GUEST_PROGRAM, "csb-guest", "keeper", "terminal", "", "sh", "-c", words[1], "sh",
+          words[2], NULL);
+    return 1;
+}
+
+static bool is_there(void *path) {
+    return test_exists(path);
+}
+
+/* Its shell is gone at once, but what that has begun has the time that it was promised. */
+START_TEST(a_terminal_hangs_up) {
+    static char polite[] = "sh -c 'trap \"sleep 1; echo >$1; exit\" HUP; echo up; "
+                           "while :; do sleep 0.05; done' sh \"$1\"; true";
+    static char stubborn[] = "sh -c 'trap \"\" HUP TERM; echo $$ >\"$1\"; echo up; "
+                             "while :; do sleep 0.05; done' sh \"$1\"; true";
+    CSB__AUTOFREE char *dir = test_dir();
+    CSB__AUTOFREE char *file = test_join(dir, "file");
+    CSB__AUTOFREE char *text = NULL;
+    char *words[] = {NULL, _i ? stubborn : polite, file};
+    int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    char buf[8] = "";
+    pid_t keeper;
+
+    ck_assert(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0);
+    words[0] = ptsname(terminal);
+    keeper = test_fork(be_on_terminal, words);
+    ck_assert_int_gt(read(terminal, buf, sizeof(buf) - 1), 0);
+    ck_assert_ptr_nonnull(strstr(buf, "up"));
+    close(terminal);
+    if (_i) {
+        text = test_read(file);
+        ck_assert(test_wait_gone((pid_t)atol(text)));
+    } else {
+        ck_assert(test_wait(is_there, file));
+    }
+    ck_assert_int_eq(test_join_child(keeper), 128 + SIGKILL);
 }
 END_TEST
 
@@ -801,6 +883,8 @@ Suite *program_suite(void) {
 #if WAYS == 2
     tcase_add_test(tc, it_begins_as_asked);
     tcase_add_test(tc, a_status_of_a_lost_connection);
+    tcase_add_loop_test(tc, a_login_shell_is_not_in_the_way, 0, 2);
+    tcase_add_loop_test(tc, a_terminal_hangs_up, 0, 2);
 #endif
     return s;
 }

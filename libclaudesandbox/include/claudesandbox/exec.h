@@ -48,13 +48,14 @@ typedef struct csb_exec_options {
  * group gets SIGHUP at once, SIGTERM two seconds later and SIGKILL after two more. As behind any
  * terminal, what made a session of its own (setsid) stays.
  *
- * opts: argv is needed, or CSB_EXEC_LOGIN. The descriptors stay the caller's.
+ * opts: argv is needed, or CSB_EXEC_LOGIN; what a shell has built in is no program, but with
+ * CSB_EXEC_LOGIN. The descriptors stay the caller's.
  * ret: how it ended. 126 and 127 as a shell gives them (not executable or no such directory, not
  * found).
  *
  * Errors: CSB_ESTATE (not running), CSB_EENGINE (the connection failed or broke), CSB_EINVAL,
  * CSB_ETIMEOUT and CSB_ECANCELED (the program was ended: SIGTERM, and SIGKILL where that is of no use
- * within two seconds), CSB_ESYSTEM, CSB_ENOMEM.
+ * within two seconds; one that was cancelled on a terminal is ended as if the caller's process had), CSB_ESYSTEM, CSB_ENOMEM.
  * Blocks for as long as the program runs, or csb_exec_options.timeout_ms.  Since: 0.1
  */
 CSB_API int csb_vm_exec(csb_vm *vm, const csb_exec_options *opts, csb_exit *ret, csb_error **err);
@@ -75,8 +76,8 @@ enum { CSB_PROCESS_END = 3 /* for csb_process_fd() */ };
  * opts: a stream may be CSB_EXEC_PIPE; timeout_ms must be 0 or less.
  * ret: the running program, for csb_process_free().
  *
- * Errors: as csb_vm_exec().  Blocks until the guest has agreed, some 50 ms where it is connected
- * already.  Since: 0.1
+ * Errors: as csb_vm_exec(); a guest that takes no program may be told of here or by csb_process_wait().
+ * Blocks for some 50 ms at most where the guest is connected already.  Since: 0.1
  */
 CSB_API int csb_vm_spawn(csb_vm *vm, const csb_exec_options *opts, csb_process **ret,
                          csb_error **err);

@@ -6,12 +6,13 @@
 
 #include "engine/engine.h"
 
-/* The number changes with what a keeper is told: a guest may have that of another version of ours. */
+/* The number changes with the keeper: a guest keeps the one that it has. */
 #define CSB__KEEPER_DIR "/usr/local/lib/claude-sandbox"
 #define CSB__KEEPER_PATH CSB__KEEPER_DIR "/keeper-1"
 
-/* Puts it there over the open connection. False where we have none for it or the guest does not take
- * it, which is no harm. */
-bool csb__keeper_bring(struct csb__env *env, const struct csb__door *door);
+/* Puts it there over the open connection; *ret says whether it is. That we have none for it, or that the
+ * guest does not take it, is no error: ECANCELED, ENOMEM. */
+int csb__keeper_bring(struct csb__env *env, const struct csb__door *door, bool *ret,
+                      csb_error **err);
 
 #endif

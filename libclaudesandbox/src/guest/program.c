@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "core/path.h"
 #include "core/posix.h"
@@ -19,6 +20,8 @@
 #define END_MS 10000
 /* How long an ssh may go on when what it carried has ended: it may have output to write. */
 #define REST_MS 1000
+/* The same and those four seconds, where the keeper is behind that ssh. */
+#define KEPT_END_MS 5000
 #define BREAK_MS 100
 
 /* One read of what there is now; 0 at the end. */
@@ -215,13 +218,28 @@ int csb__program_start(struct csb__env *env, const struct csb__door *door,
     return 0;
 }
 
+/* Whether the master at its other end has closed it. What that says is of no interest. */
+static bool is_line_cut(int fd, int wait_ms) {
+    int64_t until = csb__now_ms() + wait_ms;
+    struct pollfd poller = {.fd = fd, .events = POLLIN};
+    char buf[256];
+    ssize_t n;
+
+    do {
+        n = fd >= 0 ? recv(fd, buf, sizeof(buf), MSG_DONTWAIT) : -1;
+        if (n == 0 || (n < 0 && errno == ECONNRESET)) {
+            return true;
+        }
+    } while (n > 0 || poll(&poller, 1, (int)(until - csb__now_ms())) > 0);
+    return false;
+}
+
 /* A connection that breaks takes all with it that it carried, but not in the same moment. */
 static bool is_cut(struct csb__program *p, int wait_ms) {
-    struct pollfd poller = {.fd = p->kept ? p->line : p->keeper.exit_fd,
-                            .events = p->kept ? 0 : POLLIN};
+    struct pollfd poller = {.fd = p->keeper.exit_fd, .events = POLLIN};
 
     if (p->kept) {
-        return poll(&poller, 1, wait_ms) > 0;
+        return is_line_cut(p->line, wait_ms);
     }
     if (wait_ms > 0 && !csb__child_ended(&p->keeper)) {
         poll(&poller, 1, wait_ms);
@@ -303,7 +321,7 @@ void csb__program_end(struct csb__env *env, struct csb__program *p) {
         (void)csb__write(p->keeper.stdio[0], CSB__KEEPER_END, strlen(CSB__KEEPER_END));
         csb__fd_close(&p->keeper.stdio[0]);
         (void)csb__child_wait(env, &p->keeper, csb__now_ms() + END_MS, "ending the program", NULL);
-        (void)csb__child_wait(env, &p->ssh, csb__now_ms() + (p->kept ? END_MS : REST_MS),
+        (void)csb__child_wait(env, &p->ssh, csb__now_ms() + (p->kept ? KEPT_END_MS : REST_MS),
                               "ending ssh", NULL);
     }
     /* A keeper that has a terminal hears nothing but that ssh is gone. */

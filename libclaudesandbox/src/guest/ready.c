@@ -78,13 +78,15 @@ bool csb__ready_is_noted(const struct csb__door *door) {
     return path && access(path, F_OK) == 0;
 }
 
-/* The third line. */
+/* The third line, by a note of ours: another version's keeper may be told other things. */
 char *csb__ready_keeper(const struct csb__door *door) {
     CSB__AUTOFREE char *path = note_path(door);
     CSB__AUTOSTRBUF text = CSB__STRBUF_INIT;
     const char *line = NULL;
 
-    if (path && csb__read_file(path, NOTE_MAX, &text) == 0) {
+    if (path && csb__read_file(path, NOTE_MAX, &text) == 0 &&
+        strncmp(csb__strbuf_text(&text), CSB_VERSION_STRING " ", strlen(CSB_VERSION_STRING) + 1) ==
+            0) {
         line = strchr(csb__strbuf_text(&text), '\n');
         line = line ? strchr(line + 1, '\n') : NULL;
     }

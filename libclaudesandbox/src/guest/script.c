@@ -156,6 +156,16 @@ static void begin_script(struct csb__strbuf *out, const char *token) {
                        token, token);
 }
 
+/*
+ * Runs its arguments in a login shell. Signals are the program's, so the shell has to go or to stay out
+ * of their way. Where it is bash, which can tell without a process whether a name is a program, it
+ * goes; else, and for a function or a builtin, it stays.
+ */
+static const char run_function[] =
+    "csb_run() { if [ \"${BASH_VERSION:-}\" ] && ! declare -F -- \"$1\" >/dev/null && "
+    "type -P -- \"$1\" >/dev/null; then exec -- \"$@\"; fi; "
+    "trap : HUP INT QUIT ABRT USR1 USR2 PIPE ALRM TERM; \"$@\"; }; csb_run ";
+
 /* With the keeper in the session itself. It says how a signal ended the program, so no shell has to. */
 static void kept_script(struct csb__strbuf *out, const struct csb__command *c) {
     CSB__AUTOSTRBUF inner = CSB__STRBUF_INIT;
@@ -173,6 +183,7 @@ static void kept_script(struct csb__strbuf *out, const struct csb__command *c) {
     if (c->cwd) {
         go_to(&inner, c->cwd);
     }
+    csb__strbuf_puts(&inner, run_function);
     quote_all(&inner, c->argv);
     csb__strbuf_puts(out, "'' \"${SHELL:-/bin/sh}\" -lc ");
     csb__shell_quote(out, csb__strbuf_text(&inner));

@@ -198,8 +198,11 @@ static int set_up(struct csb__env *env, const struct csb__engine *engine,
     if (rc == 0) {
         rc = take_found(csb__strbuf_text(&result.out), mark, found, err);
     }
-    if (rc == 0 && fresh && !found->keeper && csb__keeper_bring(env, door)) {
-        found->keeper = strdup(CSB__KEEPER_PATH);
+    if (rc == 0 && fresh && !found->keeper) {
+        bool there = false;
+
+        rc = csb__keeper_bring(env, door, &there, err);
+        found->keeper = there ? strdup(CSB__KEEPER_PATH) : NULL;
     }
     return rc;
 }
