@@ -55,7 +55,8 @@ typedef struct csb_exec_options {
  *
  * Errors: CSB_ESTATE (not running), CSB_EENGINE (the connection failed or broke), CSB_EINVAL,
  * CSB_ETIMEOUT and CSB_ECANCELED (the program was ended: SIGTERM, and SIGKILL where that is of no use
- * within two seconds; one that was cancelled on a terminal is ended as if the caller's process had), CSB_ESYSTEM, CSB_ENOMEM.
+ * within two seconds; of CSB_EXEC_TTY, after CSB_ECANCELED, as if the caller's process had ended),
+ * CSB_ESYSTEM, CSB_ENOMEM.
  * Blocks for as long as the program runs, or csb_exec_options.timeout_ms.  Since: 0.1
  */
 CSB_API int csb_vm_exec(csb_vm *vm, const csb_exec_options *opts, csb_exit *ret, csb_error **err);
@@ -76,8 +77,8 @@ enum { CSB_PROCESS_END = 3 /* for csb_process_fd() */ };
  * opts: a stream may be CSB_EXEC_PIPE; timeout_ms must be 0 or less.
  * ret: the running program, for csb_process_free().
  *
- * Errors: as csb_vm_exec(); a guest that takes no program may be told of here or by csb_process_wait().
- * Blocks for some 50 ms at most where the guest is connected already.  Since: 0.1
+ * Errors: as csb_vm_exec(); that the guest takes no program may also be told by csb_process_wait().
+ * Blocks for some 50 ms, if at all, where the guest is connected already.  Since: 0.1
  */
 CSB_API int csb_vm_spawn(csb_vm *vm, const csb_exec_options *opts, csb_process **ret,
                          csb_error **err);
