@@ -319,7 +319,7 @@ def test_more_files_than_may_be_open(warm: Lab) -> None:
 
 def test_more_files_than_may_ever_be_open(warm: Lab) -> None:
     project = many(warm, "too many")
-    done = first(warm, project, "sh", "-c", COUNT, preexec_fn=lambda: limit(1024, 4096)).expect(0)
+    done = first(warm, project, "sh", "-c", COUNT, preexec_fn=lambda: limit(1024, 3000)).expect(0)
     assert done.lines() == ["3000", "9p"]
     delete(warm, project)
 
