@@ -157,14 +157,16 @@ static void begin_script(struct csb__strbuf *out, const char *token) {
 }
 
 /*
- * Runs its arguments in a login shell. Signals are the program's, so the shell has to go or to stay out
- * of their way. Where it is bash, which can tell without a process whether a name is a program, it
- * goes; else, and for a function or a builtin, it stays.
+ * Runs what was set as the arguments of a login shell. Signals are the program's, so the shell has to
+ * go or to stay out of their way. Where it is bash, which can tell without a process whether a name is
+ * a program, it goes; else, and for a function or a builtin, it stays. Some programs are builtins, too,
+ * and so cost no process.
  */
-static const char run_function[] =
-    "csb_run() { if [ \"${BASH_VERSION:-}\" ] && ! declare -F -- \"$1\" >/dev/null && "
-    "type -P -- \"$1\" >/dev/null; then exec -- \"$@\"; fi; "
-    "trap : HUP INT QUIT ABRT USR1 USR2 PIPE ALRM TERM; \"$@\"; }; csb_run ";
+static const char run_arguments[] =
+    "; case $1 in true|false|echo|printf|test|pwd) ;; *) "
+    "if [ \"${BASH_VERSION:-}\" ] && ! declare -F -- \"$1\" >/dev/null && "
+    "type -P -- \"$1\" >/dev/null; then exec -- \"$@\"; fi ;; esac; "
+    "trap : HUP INT QUIT ABRT USR1 USR2 PIPE ALRM TERM; \"$@\"";
 
 /* With the keeper in the session itself. It says how a signal ended the program, so no shell has to. */
 static void kept_script(struct csb__strbuf *out, const struct csb__command *c) {
@@ -183,8 +185,9 @@ static void kept_script(struct csb__strbuf *out, const struct csb__command *c) {
     if (c->cwd) {
         go_to(&inner, c->cwd);
     }
-    csb__strbuf_puts(&inner, run_function);
+    csb__strbuf_puts(&inner, "set -- ");
     quote_all(&inner, c->argv);
+    csb__strbuf_puts(&inner, run_arguments);
     csb__strbuf_puts(out, "'' \"${SHELL:-/bin/sh}\" -lc ");
     csb__shell_quote(out, csb__strbuf_text(&inner));
     out->failed |= inner.failed;
