@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -30,9 +31,16 @@ typedef struct kept {
     sigset_t old_mask;
 } kept;
 
+/* Reaps all that there is: what the program leaves comes to us, too. */
 static bool has_ended(kept *k) {
-    if (!k->ended) {
-        k->ended = waitpid(k->pid, &k->wstatus, WNOHANG) == k->pid;
+    int wstatus;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &wstatus, WNOHANG)) > 0) {
+        if (pid == k->pid) {
+            k->ended = true;
+            k->wstatus = wstatus;
+        }
     }
     return k->ended;
 }
@@ -207,6 +215,8 @@ static int run(kept *k, char **argv) {
         say("signalfd");
         return 126;
     }
+    /* Or a group of which only the dead are left would last until somebody else looks after them. */
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     if (is_alone() || begin(k, argv) != 0) {
         return 126;
     }
