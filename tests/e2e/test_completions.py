@@ -132,7 +132,7 @@ def test_bash_with_an_equals_sign(lab: CompletionLab) -> None:
     """It comes as a word of its own."""
     assert lab.offers("bash", "--engine", "=", "l") == {"lima"}
     assert lab.offers("bash", "--engine", "=") == {"lima", "qemu"}
-    assert lab.offers("bash", "--engine", "=", "lima", "st") == {"status", "stop", "stop-all"}
+    assert lab.offers("bash", "--engine", "=", "lima", "st") == {"start", "status", "stop", "stop-all"}
 
 
 def test_nothing_is_said_without_an_answer(lab: CompletionLab) -> None:

@@ -14,7 +14,8 @@ static const char script[] = "[ \"$(uname -sm)\" = 'Linux " CSB__HELPER_MACHINE 
                              "    chmod 755 " CSB__KEEPER_PATH ".$$ &&\n"
                              "    { " CSB__KEEPER_PATH ".$$ keeper 2>/dev/null; [ $? = 2 ]; } &&\n"
                              "    mv " CSB__KEEPER_PATH ".$$ " CSB__KEEPER_PATH " ||\n"
-                             "    { rm -f " CSB__KEEPER_PATH ".$$; exit 1; }'\n";
+                             "    { rm -f " CSB__KEEPER_PATH ".$$; exit 1; }' &&\n"
+                             "[ -x " CSB__KEEPER_PATH " ]\n";
 
 int csb__keeper_bring(struct csb__env *env, const struct csb__door *door, bool *ret,
                       csb_error **err) {
