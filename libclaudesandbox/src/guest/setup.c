@@ -134,7 +134,6 @@ static int wait_for_ssh(struct csb__env *env, const struct csb__door *door, csb_
 
 void csb__found_finish(struct csb__found *found) {
     free(found->place);
-    free(found->keeper);
     *found = (struct csb__found){0};
 }
 
@@ -156,9 +155,7 @@ static int take_found(const char *text, const char *mark, struct csb__found *ret
         return csb__fail_nomem(err);
     }
     ret->place = csb__socket_is_place(place) ? CSB__STEAL(place) : NULL;
-    if (strcmp(keeper, "yes") == 0) {
-        ret->keeper = strdup(CSB__KEEPER_PATH);
-    }
+    ret->keeper = strcmp(keeper, "yes") == 0 ? CSB__KEEPER_PATH : NULL;
     return 0;
 }
 
@@ -202,7 +199,7 @@ static int set_up(struct csb__env *env, const struct csb__engine *engine,
         bool there = false;
 
         rc = csb__keeper_bring(env, door, &there, err);
-        found->keeper = there ? strdup(CSB__KEEPER_PATH) : NULL;
+        found->keeper = there ? CSB__KEEPER_PATH : NULL;
     }
     return rc;
 }

@@ -7,8 +7,8 @@
 
 /* What there was in the guest. */
 struct csb__found {
-    char *place;  /* where sockets of the host can be had, for csb__socket_carry(); or NULL */
-    char *keeper; /* csb-guest, for csb__command; or NULL */
+    char *place;        /* where sockets of the host can be had, for csb__socket_carry(); or NULL */
+    const char *keeper; /* csb-guest, for csb__command; or NULL */
 };
 
 void csb__found_finish(struct csb__found *found);
