@@ -148,7 +148,7 @@ int adopt_forget(char *why, size_t size) {
         char path[128];
 
         snprintf(path, sizeof path, CSB_RUN_DIR "/%s", values[i].name);
-        if (values[i].personal && unlink(path) < 0 && errno != ENOENT) {
+        if (values[i].personal && file_wipe(path) < 0 && errno != ENOENT) {
             snprintf(why, size, "failed %s: %s", values[i].name, strerror(errno));
             return -1;
         }

@@ -137,3 +137,25 @@ int file_put(const char *path, const char *data, size_t len, mode_t mode) {
 int file_update(const char *path, const char *data, size_t len, mode_t mode) {
     return says(path, data, len) ? 0 : file_replace(path, data, len, mode);
 }
+
+int file_wipe(const char *path) {
+    static const char zeros[4096];
+    int fd = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st;
+    off_t left;
+    int r;
+
+    if (fd < 0) {
+        return -1;
+    }
+    r = fstat(fd, &st);
+    left = r == 0 ? st.st_size : 0;
+    while (r == 0 && left > 0) {
+        size_t n = left < (off_t)sizeof zeros ? (size_t)left : sizeof zeros;
+
+        r = file_write_all(fd, zeros, n);
+        left -= (off_t)n;
+    }
+    close(fd);
+    return r == 0 ? unlink(path) : -1;
+}

@@ -36,6 +36,8 @@ int file_update(const char *path, const char *data, size_t len, mode_t mode);
 /* The same for what the host tells again at each start: in one step, but not waited for to be on
  * the disk, which takes as long as a process start. */
 int file_put(const char *path, const char *data, size_t len, mode_t mode);
+/* Overwrites the file before it goes: for one in /run, whose memory would still say it. */
+int file_wipe(const char *path);
 int file_write_all(int fd, const char *data, size_t len);
 
 /* ---- disk.c -------------------------------------------------------------------------------- */

@@ -115,6 +115,7 @@ static void copy_config(const char *name, mode_t mode) {
         die("cannot write %s: %s", path, strerror(errno));
     }
     close(fd);
+    explicit_bzero(data, len); /* memory that is given back says what it said */
     free(data);
 }
 

@@ -88,6 +88,7 @@ def test_nothing_of_a_machine_is_in_a_template(warm: Lab) -> None:
     templates = [p for p in (warm.state / "warm").iterdir() if p.is_dir()]
     project = warm.project("secretive")
     woken(first(warm, project, "true", env={"ANTHROPIC_API_KEY": secret}))
+    delete(warm, project)
     assert templates == [p for p in (warm.state / "warm").iterdir() if p.is_dir()]
     for template in templates:
         assert {p.name for p in template.iterdir()} == {"ram", "state", "disk.qcow2", "config.json"}
@@ -101,9 +102,9 @@ def test_nothing_of_a_machine_is_in_a_template(warm: Lab) -> None:
             end = os.lseek(ram.fileno(), begin, os.SEEK_HOLE)
             data = os.pread(ram.fileno(), end - begin, begin)
             for words in (KEY.encode(), secret.encode(), b"b3BlbnNzaC1rZXktdjEA"):
-                assert words not in data, words
+                found = words in data
+                assert not found, words
             begin = end
-    delete(warm, project)
 
 
 def test_coherent_both_ways(warm: Lab) -> None:
