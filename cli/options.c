@@ -115,14 +115,15 @@ static void print_help(const struct cli_command *c) {
            c ? "" : "Of one command: claude-sandbox COMMAND --help.\n");
 }
 
+/* For shells: letter, name, value, help, and the commands that take it, "-" for none or all of these. */
 void cli_list_options(void) {
     for (size_t i = 0; i < N_OPTIONS; i++) {
         const struct option *o = &options[i];
 
-        printf("-%.1s\t--%s\t%s\t%s\n", &o->letter, o->name, o->value_name ? o->value_name : "-",
-               o->help);
+        printf("-%.1s\t--%s\t%s\t%s\t%s\n", &o->letter, o->name,
+               o->value_name ? o->value_name : "-", o->help, o->commands ? o->commands : "-");
     }
-    printf("-h\t--help\t-\tsay how it is used\n-\t--version\t-\tsay the version\n");
+    printf("-h\t--help\t-\tsay how it is used\t-\n-\t--version\t-\tsay the version\t-\n");
 }
 
 /* Finds the option that a word names; *value points into "--name=value" and "-nvalue". */

@@ -14,6 +14,15 @@ _claude_sandbox_value() {
     done <<< "$2"
 }
 
+# The names of those that a command takes; of all where none was given yet.
+_claude_sandbox_names() {
+    local letter name value commands
+
+    while IFS=$'\t' read -r letter name value _ commands; do
+        [[ -n $1 && $commands != - && $commands != *" $1 "* ]] || printf '%s\n' "$name"
+    done <<< "$2"
+}
+
 # COMPREPLY from lines of words. Not mapfile: macOS has bash 3.2.
 _claude_sandbox_reply() {
     local IFS=$'\n'
@@ -65,7 +74,7 @@ _claude_sandbox() {
     if [[ $prev == -* && -n $value ]]; then
         _claude_sandbox_complete_value "$program" "$value" "$cur"
     elif [[ $cur == -* ]]; then
-        _claude_sandbox_reply -W "$(cut -f 2 <<< "$options")" -- "$cur"
+        _claude_sandbox_reply -W "$(_claude_sandbox_names "$command" "$options")" -- "$cur"
     elif [[ -z $command ]]; then
         _claude_sandbox_reply -W "$("$program" __complete commands 2> /dev/null | cut -f 1)" -- "$cur"
     else

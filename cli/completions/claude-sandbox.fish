@@ -36,11 +36,21 @@ function __claude_sandbox_is_ours
     not contains -- -- (commandline -opc)
 end
 
+# Whether the command takes an option that is for these; all may come while there is none.
+function __claude_sandbox_takes
+    set -l given (__claude_sandbox_command); or return 1
+    test -z "$given"; or contains -- $given $argv
+end
+
 function __claude_sandbox_load
     set -g __claude_sandbox_valued
     for line in (__claude_sandbox_ask options)
-        set -l parts (string split \t -- $line) # letter, name, value, help
-        set -l spec -c claude-sandbox -n __claude_sandbox_is_ours -l (string sub -s 3 -- $parts[2]) -d $parts[4]
+        set -l parts (string split \t -- $line) # letter, name, value, help, commands
+        set -l when __claude_sandbox_is_ours
+        if test $parts[5] != -
+            set when "__claude_sandbox_takes $parts[5]"
+        end
+        set -l spec -c claude-sandbox -n $when -l (string sub -s 3 -- $parts[2]) -d $parts[4]
         if test $parts[1] != -
             set -a spec -s (string sub -s 2 -- $parts[1])
         end

@@ -103,6 +103,16 @@ def test_every_option(lab: CompletionLab, shell: str) -> None:
 
 
 @shells
+def test_options_of_the_command(lab: CompletionLab, shell: str) -> None:
+    """What it would refuse is not offered; while there is none yet, any may come."""
+    for words in (("stop",), ("-q", "-d", "start", "stop")):
+        assert {"--suspend", "--force", "--dir", "--help"} <= lab.offers(shell, *words, "--")
+        assert not {"--mem", "--json", "--follow"} & lab.offers(shell, *words, "--")
+    assert {"--mem", "--share-login"} <= lab.offers(shell, "start", "--")
+    assert {"--mem", "--suspend", "--json"} <= lab.offers(shell, "-q", "--")
+
+
+@shells
 @pytest.mark.parametrize("words", [("stop", ""), ("delete", "-f", "claude"), ("prune", "claude"), ("-c", ""),
                                    ("wait", ""), ("events", "--vm", ""), ("rebuild-tools-vm", "claude")])
 def test_names_of_vms(lab: CompletionLab, shell: str, words: tuple[str, ...]) -> None:
@@ -163,7 +173,7 @@ def zsh(lab: CompletionLab) -> Iterator[Terminal]:
     (b"doct", rb"doctor "), (b"stop-", rb"stop-all "), (b"-q doct", rb"doctor "), (b"--settings-m", rb"--settings-mode="),
     (b"status --js", rb"--json "), (b"--engine=q", rb"qemu "), (b"--engine q", rb"qemu "),
     (b"stop claude-sandbox-a", rb"claude-sandbox-app-00000001 "), (b"-c claude-sandbox-w", rb"claude-sandbox-web-00000002 "),
-    (b"-d a", rb"a\\ dir/"), (b"-t a\\ f", rb"a\\ file.yaml ")])
+    (b"stop --su", rb"--suspend "), (b"-d start status --j", rb"--json "), (b"-d a", rb"a\\ dir/"), (b"-t a\\ f", rb"a\\ file.yaml ")])
 def test_zsh(zsh: Terminal, typed: bytes, completed: bytes) -> None:
     zsh.send(b"claude-sandbox " + typed + b"\t")
     zsh.expect(rb"claude-sandbox .*" + completed, 20)
@@ -179,3 +189,9 @@ def test_zsh_offers_all(zsh: Terminal, lab: CompletionLab) -> None:
     zsh.expect(rb"(?s)status.*ready> claude-sandbox ", 20)
     for command in sorted(lab.commands()):
         assert re.search(re.escape(command.encode()) + rb"\s", zsh.everything), command
+
+
+def test_zsh_offers_those_of_the_command(zsh: Terminal) -> None:
+    zsh.send(b"claude-sandbox -d start stop --\t")
+    zsh.expect(rb"(?s)stop --.*--version.*ready> claude-sandbox -d start stop --", 20)
+    assert b"--suspend" in zsh.everything and b"--mem" not in zsh.everything and b"--follow" not in zsh.everything
