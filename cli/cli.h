@@ -82,7 +82,8 @@ extern const struct cli_command cmd_complete; /* for shells, and in no list */
 /* options.c: -1 to go on with *command, else the exit status to end with. */
 int cli_parse(int argc, char **argv, struct cli_options *o, const struct cli_command **command);
 extern const struct cli_command *const cli_commands[];
-/* A line an option, for shells: letter, name, value and help, with tabs between; "-" for none. */
+/* A line an option, for shells: letter, name, value, help and the commands that take it, with tabs
+ * between; "-" for none, or all commands. */
 void cli_list_options(void);
 
 /* report.c: the one place that turns an error into words and an exit status. Frees it. */
@@ -140,6 +141,9 @@ int cli_parse_duration(const char *option, const char *text, int64_t *ms);
 
 /* ports.c: "8080:80,9090"; -1, or the exit status of a usage error. */
 int cli_parse_ports(const char *text, csb_port *ports, size_t max, size_t *n);
+
+/* moved.c: tells a person that a VM is new where the project may have had one under another path. */
+void cli_say_if_moved(const struct cli_options *o, const csb_vm *made);
 
 /* What the options say of a new machine; text and ports are part of it. */
 #define CLI_PORTS_MAX 64

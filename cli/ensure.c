@@ -158,6 +158,9 @@ static int open_or_make(csb_ctx *ctx, const struct cli_options *o, csb_vm_option
     csb_error_free(*err);
     *err = NULL;
     rc = make(ctx, o, v, ret, err);
+    if (rc == 0) {
+        cli_say_if_moved(o, *ret);
+    }
     if (rc == CSB_EEXISTS) {
         /* Another process was faster. */
         csb_error *again = NULL;

@@ -115,7 +115,6 @@ static void print_help(const struct cli_command *c) {
            c ? "" : "Of one command: claude-sandbox COMMAND --help.\n");
 }
 
-/* For shells: letter, name, value, help, and the commands that take it, "-" for none or all of these. */
 void cli_list_options(void) {
     for (size_t i = 0; i < N_OPTIONS; i++) {
         const struct option *o = &options[i];

@@ -537,6 +537,33 @@ def test_project_is_moved(lab: FakeLab) -> None:
     lab.nothing_is_left()
 
 
+@pytest.mark.parametrize("place", ["after", "deeper/before ä"])
+def test_project_is_moved_and_used(lab: FakeLab, place: str) -> None:
+    """It gets a VM of its own, and it is said where the old one is, and how to have that again."""
+    other, project = lab.project("other"), lab.project("before ä")
+    for made in (other, project):
+        lab.make(made).expect(0)
+    name = lab.row(project).name
+    lab.run("-d", project, "stop").expect(0)
+    (lab.projects / "deeper").mkdir()
+    moved = project.rename(lab.projects / place)
+    done = lab.make(moved).expect(0, f"{project}, the project of {name}, is gone", f"claude-sandbox fork {name}")
+    assert "other" not in done.err
+    assert "is gone" not in lab.run("-d", moved, "shell", "--", "true").expect(0).err, "it is new no more"
+    lab.run("-d", moved, "delete", "-f").expect(0)
+    lab.run("-d", moved, "fork", name).expect(0)
+    lab.run("-d", moved, "shell", "--", "true").expect(0)
+
+
+def test_project_that_has_nothing_to_do_with_one_that_is_gone(lab: FakeLab) -> None:
+    (lab.projects / "deeper").mkdir()
+    project = lab.project("before")
+    lab.make(project).expect(0)
+    project.rmdir()
+    assert "is gone" not in lab.make(lab.project("deeper/new")).expect(0).err
+    assert "is gone" not in lab.make(lab.project("new"), "-q").expect(0).err
+
+
 def test_events_of_a_project(lab: FakeLab) -> None:
     project = lab.project()
     lab.make(project).expect(0)
