@@ -222,6 +222,7 @@ int csb__program_start(struct csb__env *env, const struct csb__door *door,
 static bool is_line_cut(int fd, int wait_ms) {
     int64_t until = csb__now_ms() + wait_ms;
     struct pollfd poller = {.fd = fd, .events = POLLIN};
+    int64_t left;
     char buf[256];
     ssize_t n;
 
@@ -230,7 +231,8 @@ static bool is_line_cut(int fd, int wait_ms) {
         if (n == 0 || (n < 0 && errno == ECONNRESET)) {
             return true;
         }
-    } while (n > 0 || poll(&poller, 1, (int)(until - csb__now_ms())) > 0);
+        left = until - csb__now_ms(); /* less than nothing would be forever to poll() */
+    } while (n > 0 || (left > 0 && poll(&poller, 1, (int)left) > 0));
     return false;
 }
 
