@@ -7,7 +7,6 @@
 #include "core/posix.h"
 #include "guest/forward.h"
 #include "guest/ssh.h"
-#include "model/fit.h"
 #include "store.h"
 #include "vm.h"
 #include "vm_neighbours.h"
@@ -112,7 +111,7 @@ int csb_vm_configure(csb_vm *vm, const csb_vm_options *opts, int *ret_later, csb
         return rc;
     }
     csb__env_begin(env_of(vm), CHANGE_TIMEOUT_MS);
-    rc = csb__fit_check(o.memory_bytes, csb__host_memory(), err);
+    rc = csb__vm_options_fit(env_of(vm), o.cpus, o.memory_bytes, err);
     if (rc == 0) {
         rc = csb__vm_options_changes(env_of(vm), &o, &dir, err);
     }

@@ -258,7 +258,7 @@ static int resolve(csb_ctx *ctx, const csb_vm_options *opts, struct csb__spec *s
                    csb_error **err) {
     int rc = csb__vm_options_resolve(&ctx->env, opts, spec, err);
 
-    return rc == 0 ? csb__fit_check(spec->memory, csb__host_memory(), err) : rc;
+    return rc == 0 ? csb__vm_options_fit(&ctx->env, spec->cpus, spec->memory, err) : rc;
 }
 
 int csb_vm_create(csb_ctx *ctx, const char *template_path, const csb_vm_options *opts, csb_vm **ret,

@@ -9,7 +9,9 @@
 
 #include "core/options.h"
 #include "core/path.h"
+#include "core/posix.h"
 #include "guest/script.h"
+#include "model/fit.h"
 #include "model/vm_name.h"
 
 /* The real path of a directory that must exist. */
@@ -159,6 +161,17 @@ static int check_mode(int mode, csb_error **err) {
     return mode == 0 || mode == CSB_SETTINGS_RW || mode == CSB_SETTINGS_RO
                ? 0
                : csb__fail(err, CSB_EINVAL, "%d is no mode of a settings directory", mode);
+}
+
+int csb__vm_options_fit(struct csb__env *env, int cpus, uint64_t memory, csb_error **err) {
+    int host = csb__host_cpus();
+
+    if (host > 0 && cpus > host) {
+        csb__log(env, CSB_LOG_WARNING,
+                 "%d processors are more than the %d of this machine: the VM will be slow", cpus,
+                 host);
+    }
+    return csb__fit_check(memory, csb__host_memory(), err);
 }
 
 int csb__vm_options_changes(struct csb__env *env, const csb_vm_options *o, char **dir,

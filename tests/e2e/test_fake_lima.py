@@ -297,6 +297,17 @@ def test_sizes_change_a_stopped_vm(lab: FakeLab) -> None:
     assert [m["location"] for m in lima_config(lab, row.name)["mounts"]] == [str(project), str(lab.state / ".claude")]
 
 
+def test_more_processors_than_there_are(lab: FakeLab) -> None:
+    """They can be had, and are said to be slow."""
+    project = lab.project()
+    lab.foreign(BASE)
+    have = os.cpu_count() or 1
+    lab.run("-d", project, "-c", BASE, "--cpus", str(have + 1), "shell", "--", "true").expect(
+        0, f"{have + 1} processors are more than the {have} of this machine")
+    assert lab.row(project).cpus == str(have + 1)
+    assert "processors" not in lab.run("-d", project, "--cpus", str(have), "shell", "--", "true").expect(0).err
+
+
 def test_sizes_of_a_running_vm_wait_for_its_next_start(lab: FakeLab) -> None:
     project = lab.project()
     lab.foreign(BASE)
