@@ -56,6 +56,11 @@ def name_of(lab: Lab, project: Path) -> str:
     return lab.row(project).name
 
 
+def template_of(lab: Lab, project: Path) -> Path:
+    config = lab.state / "qemu" / name_of(lab, project) / "config.json"
+    return Path(json.loads(config.read_text())["warm"])
+
+
 def delete(lab: Lab, *projects: Path) -> None:
     lab.run("delete", "-f", *(name_of(lab, project) for project in projects)).expect(0)
 
@@ -85,14 +90,12 @@ def test_two_share_nothing_that_tells_them_apart(warm: Lab) -> None:
 def test_nothing_of_a_machine_is_in_a_template(warm: Lab) -> None:
     """Neither on its disk nor in its memory; what made it is thrown away."""
     secret = "sk-ant-" + "".join(random.choices("abcdefghijklmnopqrstuvwxyz", k=40))
-    templates = [p for p in (warm.state / "warm").iterdir() if p.is_dir()]
     project = warm.project("secretive")
     woken(first(warm, project, "true", env={"ANTHROPIC_API_KEY": secret}))
+    template = template_of(warm, project)
     delete(warm, project)
-    assert templates == [p for p in (warm.state / "warm").iterdir() if p.is_dir()]
-    for template in templates:
-        assert {p.name for p in template.iterdir()} == {"ram", "state", "disk.qcow2", "config.json"}
-        ram = (template / "ram").open("rb")
+    assert {p.name for p in template.iterdir()} == {"ram", "state", "disk.qcow2", "config.json"}
+    with (template / "ram").open("rb") as ram:
         begin = 0
         while True:
             try:
@@ -133,6 +136,17 @@ def test_what_root_makes_is_the_users_in_the_end(warm: Lab) -> None:
         owner = path.lstat()
         assert (owner.st_uid, owner.st_gid) == (os.getuid(), os.getgid()), path
     shutil.rmtree(project / "d")
+    # Where it was moved to is not known then, but how to have all that is there.
+    first(warm, project, "sudo", "touch", "of root's").expect(0)
+    moved = project.rename(project.parent / "of root ä moved")
+    told = warm.run("stop", name_of(warm, project)).expect(0, f"{project} is gone")
+    words = re.search(r"claude-sandbox (shell -- sudo chown -R \d+ \.)", told.err)
+    assert words, told.err
+    assert (moved / "of root's").stat().st_uid != os.getuid()
+    warm.run("-d", moved, *words[1].split()).expect(0)
+    assert (moved / "of root's").stat().st_uid == os.getuid()
+    delete(warm, moved)
+    moved.rename(project)
     # Deeper than a path may be long.
     first(warm, project, "sudo", "perl", "-e", "for (1..30) { mkdir 'e' x 200; chdir 'e' x 200 }").expect(0)
     warm.run("-d", project, "stop").expect(0)
@@ -165,8 +179,8 @@ def virtiofsds() -> set[str]:
 def test_a_template_that_is_damaged(warm: Lab) -> None:
     """The VM boots, and it is said why; the next one has a template again."""
     project = warm.project("damaged")
-    name = warm.library("create", project=str(project))["ok"]      # as Python programs make one
-    template = Path(json.loads((warm.state / f"qemu/{name}/config.json").read_text())["warm"])
+    assert warm.library("create", project=str(project))["ok"]       # as Python programs make one
+    template = template_of(warm, project)
     (template / "state").write_bytes(b"no state at all")
     done = first(warm, project, "hostname").expect(0, "booting, since waking failed: ")
     assert done.text.strip() == name_of(warm, project)

@@ -194,28 +194,60 @@ void csb__virtiofs_hang_up(const struct csb__instance *i) {
 
 /* ---- afterwards ------------------------------------------------------------------------------- */
 
-/* What has changed since: a volume that a container without root has in the project belongs to such
- * ids, too, and is nobody's to take. From each directory, for a path may be longer than a call takes. */
-static void reclaim(struct csb__env *env, const char *dir, int64_t since) {
+/* Does something to what has changed since, and is not the user's: a volume that a container without
+ * root has in the project belongs to such ids, too, and is nobody's to take. */
+static int find_changed(struct csb__env *env, const char *dir, int64_t since,
+                        const char *const *what, struct csb__run_result *ret) {
     char owner[32];
-    char both[32];
     char when[32];
-    const char *const argv[] = {IN_NAMESPACE, "find", dir,   "-xdev",    "-newerct", when,
-                                "!",          "-uid", owner, "-execdir", "chown",    "-h",
-                                "--",         both,   "{}",  "+",        NULL};
+    const char *argv[32] = {IN_NAMESPACE, "find", dir,    "-xdev", "-newerct",
+                            when,         "!",    "-uid", owner};
     /* find(1) runs nothing from a directory when there is a relative one on PATH. */
     const char *const envp[] = {"PATH=/usr/bin:/bin:/usr/sbin:/sbin", NULL};
     struct csb__run run = CSB__RUN_INIT;
-    CSB__AUTORESULT result = {0};
+    size_t n = 0;
 
     snprintf(owner, sizeof(owner), "%u", geteuid());
     snprintf(when, sizeof(when), "@%lld", (long long)since);
-    snprintf(both, sizeof(both), "%u:%u", geteuid(), getegid());
+    while (argv[n]) {
+        n++;
+    }
+    for (size_t i = 0; what[i] && n + 1 < sizeof(argv) / sizeof(argv[0]); i++) {
+        argv[n++] = what[i];
+    }
     run.argv = argv;
     run.envp = envp;
     run.timeout_ms = RECLAIM_MS;
-    if (csb__run(env, &run, &result, NULL) != 0 || result.status != 0) {
-        csb__log(env, CSB_LOG_WARNING, "%s: some files may still belong to the VM's root", dir);
+    return csb__run(env, &run, ret, NULL);
+}
+
+/* From each directory, for a path may be longer than a call takes. It fails, too, at what is another
+ * user's of this host: such a one is nobody in the namespace, and was out of the guest's reach. */
+static void reclaim(struct csb__env *env, const char *dir, int64_t since) {
+    char both[32];
+    const char *const take[] = {"-execdir", "chown", "-h", "--", both, "{}", "+", NULL};
+    const char *const see[] = {"!", "-uid", "65534", "-print", "-quit", NULL};
+    CSB__AUTORESULT taken = {0};
+    CSB__AUTORESULT seen = {0};
+    int rc;
+
+    if (access(dir, F_OK) != 0) {
+        csb__log(env, CSB_LOG_WARNING,
+                 "%s is gone; where it was moved to, what the VM's root made in it is still that "
+                 "one's. To have it: claude-sandbox shell -- sudo chown -R %u .",
+                 dir, geteuid());
+        return;
+    }
+    snprintf(both, sizeof(both), "%u:%u", geteuid(), getegid());
+    rc = find_changed(env, dir, since, take, &taken);
+    if (rc == 0 && taken.status == 0) {
+        return;
+    }
+    if (rc != 0 || find_changed(env, dir, since, see, &seen) != 0 || seen.out.len > 0) {
+        csb__log(env, CSB_LOG_WARNING,
+                 "%s: some files still belong to the VM's root. To have them: claude-sandbox shell "
+                 "-- sudo chown -R %u .",
+                 dir, geteuid());
     }
 }
 
