@@ -41,13 +41,13 @@ static int done(int rc, csb_error *err, const char *what, const csb_vm *vm,
 
 int cli_stop(csb_vm *vm, const struct cli_options *o) {
     csb_error *err = NULL;
-    bool was_stopped = csb_vm_state(vm) == CSB_VM_STOPPED;
+    int before = csb_vm_state(vm);
     int rc = csb_vm_stop(vm, (o->force ? CSB_STOP_FORCE : 0) | (o->suspend ? CSB_STOP_SUSPEND : 0),
                          &err);
 
-    if (rc == 0 && was_stopped) {
+    if (rc == 0 && csb_vm_state(vm) == before) {
         if (!o->quiet) {
-            printf("%s is stopped.\n", csb_vm_name(vm));
+            printf("%s is %s.\n", csb_vm_name(vm), csb_vm_state_name(vm));
         }
         return 0;
     }

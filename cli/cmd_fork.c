@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdio.h>
+#include <string.h>
 
 #include "cli.h"
 
@@ -18,6 +19,14 @@ static int check(csb_ctx *ctx, const struct cli_options *o, const char *dir) {
     if (csb_vm_for_project(ctx, dir, &vm, &err) != 0) {
         csb_error_free(err); /* none, or what making it will say */
         return -1;
+    }
+    if (strcmp(csb_vm_name(vm), o->names[0]) == 0) {
+        snprintf(text, sizeof(text), "%s is the VM of %s itself; a copy is for another project",
+                 csb_vm_name(vm), csb_vm_project_dir(vm));
+        cli_print_safe(text);
+        fprintf(stderr, "  try: claude-sandbox --dir PROJECT fork %s\n", csb_vm_name(vm));
+        csb_vm_free(vm);
+        return EXIT_SANDBOX;
     }
     snprintf(text, sizeof(text), "%s has a VM already: %s", csb_vm_project_dir(vm),
              csb_vm_name(vm));

@@ -133,6 +133,10 @@ static int prune(struct prune *p, const csb_vm_list *list) {
     if (find_leftovers(p, &err) != 0) {
         return cli_report(err);
     }
+    if (p->n == 0 && p->o->n_names && !p->o->quiet) {
+        printf("No VM %s begins with %s.\n", p->o->force ? "of ours" : "that is stopped",
+               p->o->names[0]);
+    }
     fflush(stdout);
     if (p->n + p->n_leftovers == 0 || p->o->dry_run) {
         return 0;

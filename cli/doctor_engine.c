@@ -55,7 +55,8 @@ static void check_other(struct doctor *d, const char *name) {
         doctor_say(d, true, name, "", "usable too: %s",
                    strchr(why, ':') ? strchr(why, ':') + 2 : why);
     } else if (ctx) {
-        doctor_say(d, true, name, "", "not usable: %s", csb_error_message(err));
+        doctor_say(d, true, name, "", "not needed here, and can't be used: %s",
+                   csb_error_message(err));
     }
     csb_error_free(err);
     cli_free_context(ctx);

@@ -133,7 +133,10 @@ static int change(csb_vm *vm, const struct cli_options *o, const csb_vm_options 
     rc = csb_vm_configure(vm, &changes, &later, err);
     if (rc == 0 && later) {
         snprintf(text, sizeof(text),
-                 "%s is %s and changes when it is started the next time: claude-sandbox stop",
+                 csb_vm_state(vm) == CSB_VM_SUSPENDED
+                     ? "%s is %s and goes on as it was; it changes when it is stopped and started "
+                       "again: claude-sandbox stop"
+                     : "%s is %s and changes when it is started the next time: claude-sandbox stop",
                  csb_vm_name(vm), csb_vm_state_name(vm));
         cli_print_safe(text);
     }

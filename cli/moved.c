@@ -29,9 +29,11 @@ static void say(const csb_vm *old) {
     snprintf(text, sizeof(text), "this VM is a new one; %s, the project of %s, is gone",
              csb_vm_project_dir(old), csb_vm_name(old));
     cli_print_safe(text);
-    fprintf(stderr,
-            "  if it was moved here, try: claude-sandbox delete, then claude-sandbox fork %s\n",
-            csb_vm_name(old));
+    fprintf(stderr, "  if it was moved here, try: claude-sandbox delete; ");
+    if (csb_vm_state(old) != CSB_VM_STOPPED && csb_vm_state(old) != CSB_VM_SUSPENDED) {
+        fprintf(stderr, "claude-sandbox stop %s; ", csb_vm_name(old));
+    }
+    fprintf(stderr, "claude-sandbox fork %s\n", csb_vm_name(old));
 }
 
 void cli_say_if_moved(const struct cli_options *o, const csb_vm *made) {

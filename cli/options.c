@@ -48,7 +48,8 @@ static const struct option options[] = {
     {'n', "lines", "N", "events: so many of the last ones (default: 20)", AT(lines), " events "},
     {0, "for", "WHAT", "wait: idle (default), input or exit", AT(wait_for), " wait "},
     {0, "timeout", "TIME", "wait: for so long at most: 90, 90s, 10m or 2h", AT(timeout), " wait "},
-    {'f', "force", NULL, "stop: pull the plug; delete: don't ask", AT(force),
+    {'f', "force", NULL,
+     "stop: pull the plug; delete, prune: don't ask, and whether it runs or not", AT(force),
      " stop stop-all delete prune "},
     {0, "suspend", NULL, "stop: keep what runs, to go on at the next start", AT(suspend),
      " stop stop-all "},
@@ -125,57 +126,82 @@ void cli_list_options(void) {
     printf("-h\t--help\t-\tsay how it is used\t-\n-\t--version\t-\tsay the version\t-\n");
 }
 
-/* Finds the option that a word names; *value points into "--name=value" and "-nvalue". */
-static const struct option *find_option(const char *word, const char **value) {
-    size_t len;
-
-    *value = NULL;
-    if (word[1] != '-') {
-        for (size_t i = 0; i < N_OPTIONS; i++) {
-            if (options[i].letter && options[i].letter == word[1]) {
-                *value = word[2] ? word + 2 : NULL;
-                return &options[i];
-            }
-        }
-        return NULL;
-    }
-    len = strcspn(word + 2, "=");
+static const struct option *by_letter(char letter) {
     for (size_t i = 0; i < N_OPTIONS; i++) {
-        if (strlen(options[i].name) == len && strncmp(options[i].name, word + 2, len) == 0) {
-            *value = word[2 + len] ? word + 2 + len + 1 : NULL;
+        if (options[i].letter && options[i].letter == letter) {
             return &options[i];
         }
     }
     return NULL;
 }
 
-/* Takes argv[*i], and the word behind it where that is its value. */
-static int take_option(int argc, char **argv, int *i, struct cli_options *o) {
-    const char *word = argv[*i];
-    const char *value;
-    const struct option *option = find_option(word, &value);
-    char *member = (char *)o;
-
-    if (!option) {
-        return cli_usage_error("unknown option %s", word);
-    }
-    o->given |= UINT64_C(1) << (option - options);
-    member += option->offset;
-    if (!option->value_name) {
-        if (value) {
-            return cli_usage_error("--%s takes no value", option->name);
+static const struct option *by_name(const char *name, size_t len) {
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        if (strlen(options[i].name) == len && strncmp(options[i].name, name, len) == 0) {
+            return &options[i];
         }
-        *(bool *)(void *)member = true;
-        return -1;
     }
-    if (!value && *i + 1 < argc && strcmp(argv[*i + 1], "--") != 0) {
-        value = argv[++*i];
-    }
+    return NULL;
+}
+
+static void *member_of(const struct option *option, struct cli_options *o) {
+    o->given |= UINT64_C(1) << (option - options);
+    return (char *)o + option->offset;
+}
+
+static int take_value(const struct option *option, const char *value, struct cli_options *o) {
     if (!value || !*value) {
         return cli_usage_error("--%s needs a value (%s)", option->name, option->value_name);
     }
-    *(const char **)(void *)member = value;
+    *(const char **)member_of(option, o) = value;
     return -1;
+}
+
+/* The word behind, where that is its value. */
+static const char *next_word(int argc, char **argv, int *i) {
+    return *i + 1 < argc && strcmp(argv[*i + 1], "--") != 0 ? argv[++*i] : NULL;
+}
+
+/* "-n5", "-fy": flags may stand together, and the last letter may have a value. */
+static int take_letters(int argc, char **argv, int *i, struct cli_options *o) {
+    const char *word = argv[*i];
+
+    for (const char *p = word + 1; *p; p++) {
+        const struct option *option = by_letter(*p);
+
+        if (!option) {
+            return cli_usage_error("unknown option %s", word);
+        }
+        if (option->value_name) {
+            return take_value(option, p[1] ? p + 1 : next_word(argc, argv, i), o);
+        }
+        *(bool *)member_of(option, o) = true;
+    }
+    return -1;
+}
+
+/* "--json", "--dir=DIR", or the word behind it. */
+static int take_name(int argc, char **argv, int *i, struct cli_options *o) {
+    const char *name = argv[*i] + 2;
+    size_t len = strcspn(name, "=");
+    const struct option *option = by_name(name, len);
+    const char *value = name[len] ? name + len + 1 : NULL;
+
+    if (!option) {
+        return cli_usage_error("unknown option %s", argv[*i]);
+    }
+    if (option->value_name) {
+        return take_value(option, value ? value : next_word(argc, argv, i), o);
+    }
+    if (value) {
+        return cli_usage_error("--%s takes no value", option->name);
+    }
+    *(bool *)member_of(option, o) = true;
+    return -1;
+}
+
+static int take_option(int argc, char **argv, int *i, struct cli_options *o) {
+    return argv[*i][1] == '-' ? take_name(argc, argv, i, o) : take_letters(argc, argv, i, o);
 }
 
 static const struct cli_command *find_command(const char *name) {
@@ -219,9 +245,9 @@ static int check_options(const struct cli_command *c, const struct cli_options *
 
 static int check(const struct cli_command *c, const struct cli_options *o) {
     if (o->n_names > 0 && !c->takes_names) {
-        return cli_usage_error("%s takes no argument \"%s\"; what is for the program inside goes "
-                               "behind --",
-                               c->name, o->names[0]);
+        return cli_usage_error("%s takes no argument \"%s\"%s", c->name, o->names[0],
+                               c->takes_rest ? "; what is for the program inside goes behind --"
+                                             : "");
     }
     if (o->rest && !c->takes_rest) {
         return cli_usage_error("%s takes nothing behind --", c->name);

@@ -37,8 +37,11 @@ int cli_parse_ports(const char *text, csb_port *ports, size_t max, size_t *n) {
         }
         if (!port.host || !port.guest || (*p != ',' && *p != '\0') || *n >= max) {
             return cli_usage_error("--ports %s: not a list of ports from 1 to 65535, such as "
-                                   "8080:80,9090, nor none",
-                                   text);
+                                   "8080:80,9090, nor none%s",
+                                   text,
+                                   strchr(text, ' ') ? "; what is for Claude goes behind --: "
+                                                       "claude-sandbox -- -p PROMPT"
+                                                     : "");
         }
         ports[(*n)++] = port;
         if (*p == '\0') {

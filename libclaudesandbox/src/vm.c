@@ -184,7 +184,7 @@ int csb_vm_for_project(csb_ctx *ctx, const char *dir, csb_vm **ret, csb_error **
         path = csb__path_absolute(dir);
     }
     if (!path) {
-        return csb__fail(err, CSB_EINVAL, "the current directory is gone: name the VM instead");
+        return csb__fail(err, CSB_EINVAL, "the current directory is gone");
     }
     rc = find_project(&ctx->env, path, &record, err);
     return rc == 0 ? csb__vm_new(ctx, &record, ret, err) : rc;

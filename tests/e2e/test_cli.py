@@ -109,6 +109,9 @@ def test_a_flag_takes_no_value(sandbox: Sandbox, option: str) -> None:
 @pytest.mark.parametrize("argv, saying", [
     (("status", "x"), "status takes no argument"),
     (("shell", "ls"), 'goes behind --'),
+    (("-vx", "status"), "unknown option -vx"),
+    (("-qd",), "--dir needs a value"),
+    (("-p", "Fix the tests"), "claude-sandbox -- -p"),
     (("status", "--", "x"), "status takes nothing behind --"),
     (("stop", "--", "x"), "stop takes nothing behind --"),
     (("delete", "x", "--"), "delete takes nothing behind --"),
@@ -159,12 +162,13 @@ def test_what_is_said_cannot_talk_to_the_terminal(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("argv", [
     ("-q", "stop", "claude-sandbox-x"), ("stop", "-q", "claude-sandbox-x"), ("stop", "claude-sandbox-x", "-q"),
-    ("--quiet", "delete", "-y", "claude-sandbox-x"), ("delete", "claude-sandbox-x", "--yes", "--force")])
+    ("--quiet", "delete", "-y", "claude-sandbox-x"), ("-qf", "delete", "-vy", "claude-sandbox-x"), ("delete", "claude-sandbox-x", "--yes", "--force")])
 def test_options_stand_anywhere(sandbox: Sandbox, argv: tuple[str, ...]) -> None:
     sandbox.run(*argv).expect(FAILED, "there is no VM named claude-sandbox-x")
 
 
-@pytest.mark.parametrize("spelling", [["-d", "DIR"], ["-dDIR"], ["--dir", "DIR"], ["--dir=DIR"]])
+@pytest.mark.parametrize("spelling", [["-d", "DIR"], ["-dDIR"], ["--dir", "DIR"], ["--dir=DIR"],
+                                      ["-qvdDIR"], ["-qd", "DIR"]])
 def test_spellings_of_a_value(sandbox: Sandbox, spelling: list[str]) -> None:
     project = sandbox.project("a=b")
     words = [word.replace("DIR", str(project)) for word in spelling]

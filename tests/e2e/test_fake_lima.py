@@ -555,13 +555,15 @@ def test_project_is_moved_and_used(lab: FakeLab, place: str) -> None:
     for made in (other, project):
         lab.make(made).expect(0)
     name = lab.row(project).name
-    lab.run("-d", project, "stop").expect(0)
     (lab.projects / "deeper").mkdir()
     moved = project.rename(lab.projects / place)
-    done = lab.make(moved).expect(0, f"{project}, the project of {name}, is gone", f"claude-sandbox fork {name}")
+    done = lab.make(moved).expect(0, f"{project}, the project of {name}, is gone")
     assert "other" not in done.err
     assert "is gone" not in lab.run("-d", moved, "shell", "--", "true").expect(0).err, "it is new no more"
+    steps = done.err.partition("try: ")[2].splitlines()[0].split("; ")
+    assert steps == ["claude-sandbox delete", f"claude-sandbox stop {name}", f"claude-sandbox fork {name}"]
     lab.run("-d", moved, "delete", "-f").expect(0)
+    lab.run("stop", name).expect(0)
     lab.run("-d", moved, "fork", name).expect(0)
     lab.run("-d", moved, "shell", "--", "true").expect(0)
 
@@ -902,6 +904,8 @@ def test_fork_says_what_is_in_the_way(lab: FakeLab) -> None:
     names = [lab.row(project).name for project in (one, two)]
     lab.run("-d", one, "fork", "nobody").expect(FAILED, "nobody")
     lab.run("-d", one, "fork", names[1]).expect(FAILED, f"{one} has a VM already: {names[0]}", "claude-sandbox delete")
+    itself = lab.run("-d", one, "fork", names[0]).expect(FAILED, f"{names[0]} is the VM of {one} itself")
+    assert "delete" not in itself.err
     new = lab.project("new")
     assert lab.run("-d", new, "fork", names[1]).expect(0).text == f"Made {lab.row(new).name} from {names[1]}.\n"
 

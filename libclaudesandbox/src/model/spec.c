@@ -55,8 +55,8 @@ int csb__mount_check_host(const char *path, const char *home, const char *state_
     }
     if (is_home && !force) {
         refuse(err, path, "it is your home directory, with your keys and passwords");
-        csb__error_set_hint(err, "choose a project directory, or pass --force-mount if you "
-                                 "really mean all of it");
+        csb__error_set_hint(err, "choose a project directory, or if you really mean all of it "
+                                 "pass --force-mount (CSB_VM_FORCE_MOUNT)");
         return CSB_EINVAL;
     }
     if (home && !is_home && csb__path_is_within(home, path)) {
