@@ -180,7 +180,8 @@ static int open_base(struct csb__env *env, const char *name, struct csb__instanc
         return rc;
     }
     if (rc == 0 && csb__qemu_alive(base)) {
-        csb__fail(err, CSB_ESTATE, "%s is running; only a stopped or suspended VM can be cloned", name);
+        csb__fail(err, CSB_ESTATE, "%s is running; only a stopped or suspended VM can be cloned",
+                  name);
         csb__error_set_hint(err, "claude-sandbox stop %s", name);
         return CSB_ESTATE;
     }
