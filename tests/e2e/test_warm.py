@@ -8,6 +8,7 @@ import random
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,7 @@ import pytest
 from engines import Missing, find_qemu
 from fakeapi import FakeApi
 from realvm import KEY, ODD, Lab
-from sandbox import FAILED, Done, until
+from sandbox import FAILED, INTERRUPTED, Done, until
 
 # How many VMs in a row, half of them two at a time; CLAUDE_SANDBOX_TEST_SOAK=200 is the whole of it.
 SOAK = int(os.environ.get("CLAUDE_SANDBOX_TEST_SOAK", "12"))
@@ -196,6 +197,21 @@ def test_a_template_that_is_damaged(warm: Lab) -> None:
     assert not template.exists()
     delete(warm, after)
     assert "booting a template" not in woken(first(warm, project, "true")).err      # "after" had the same
+    delete(warm, project)
+
+
+def test_interrupted_while_it_wakes(warm: Lab) -> None:
+    """It has not run, then: the next start wakes it as if it were the first."""
+    project = warm.project("in a hurry")
+    running = warm.start("-q", "-d", project, "shell", "--", "sleep", "600")
+
+    def ran() -> bool:
+        configs = [config.read_text() for config in warm.state.glob("qemu/*in-a-hurry*/config.json")]
+        return any(json.loads(text)["fresh"] is False for text in configs)
+    until(ran, "the guest runs", 120)
+    running.signal(signal.SIGINT)
+    running.wait(60).expect(INTERRUPTED)
+    assert "guest: 2 ok" in first(warm, project, "true").expect(0).err
     delete(warm, project)
 
 

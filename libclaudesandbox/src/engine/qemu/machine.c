@@ -8,6 +8,7 @@
 #include "core/path.h"
 #include "core/posix.h"
 #include "engine/qemu/control.h"
+#include "engine/qemu/disk.h"
 #include "engine/qemu/identity.h"
 #include "engine/qemu/image.h"
 #include "engine/qemu/launch.h"
@@ -156,10 +157,24 @@ static int come_up(struct csb__env *env, struct csb__instance *i, const struct c
     return rc;
 }
 
+/* One that never came up has nothing of anybody's on its disk: the next start finds it as it was made,
+ * and need not boot. */
+static void make_fresh(struct csb__env *env, struct csb__instance *i) {
+    CSB__AUTOFREE char *below = csb__path_join(i->warm, "disk.qcow2");
+    int64_t saved = csb__env_shield(env, SHUTDOWN_MS);
+
+    if (below && !csb__qemu_alive(i) && csb__disk_overlay(env, i, below, "qcow2", NULL) == 0) {
+        i->fresh = true;
+        (void)csb__instance_save_config(i, NULL);
+    }
+    csb__env_unshield(env, saved);
+}
+
 int csb__machine_start(struct csb__env *env, struct csb__instance *i, const struct csb__spec *spec,
                        csb_error **err) {
     CSB__AUTOERROR csb_error *e = NULL;
     CSB__AUTOIMAGE image = {0};
+    bool was_fresh = i->fresh;
     int rc;
 
     forget_last_run(i);
@@ -179,6 +194,9 @@ int csb__machine_start(struct csb__env *env, struct csb__instance *i, const stru
     rc = come_up(env, i, spec, &image, &e);
     if (rc != 0) {
         give_up(env, i, &e);
+        if (was_fresh && !i->fresh) {
+            make_fresh(env, i);
+        }
         return csb__error_propagate(err, CSB__STEAL(e));
     }
     return 0;
