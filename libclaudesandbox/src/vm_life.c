@@ -129,6 +129,7 @@ int csb_vm_start(csb_vm *vm, csb_error **err) {
     CSB__AUTOERROR csb_error *e = NULL;
     CSB__AUTOCLOSE int fd = -1;
     bool was_running;
+    bool was_suspended;
     int rc;
 
     csb__env_begin(env_of(vm), START_TIMEOUT_MS);
@@ -148,9 +149,10 @@ int csb_vm_start(csb_vm *vm, csb_error **err) {
         csb__env_begin(env_of(vm), PROVISION_TIMEOUT_MS);
     }
     was_running = vm->machine.state == CSB_VM_RUNNING;
+    was_suspended = vm->machine.state == CSB_VM_SUSPENDED;
     if (!was_running) {
         /* One that is suspended goes on as it was, and changes when it was stopped. */
-        rc = vm->machine.state == CSB_VM_SUSPENDED ? 0 : csb__vm_apply_changes(vm, err);
+        rc = was_suspended ? 0 : csb__vm_apply_changes(vm, err);
         if (rc != 0) {
             return rc;
         }
@@ -166,8 +168,9 @@ int csb_vm_start(csb_vm *vm, csb_error **err) {
         return 0;
     }
     add_console(vm, &e);
-    /* One that ran before may have somebody in it; not so one that sees what it should not. */
-    if (!was_running || rc == CSB_EPROTOCOL) {
+    /* One that ran before may have somebody in it, also if it was suspended meanwhile; not so one that
+     * sees what it should not. */
+    if ((!was_running && !was_suspended) || rc == CSB_EPROTOCOL) {
         stop_after_failure(vm);
     }
     csb__error_prepend(&e, "starting %s", csb_vm_name(vm));

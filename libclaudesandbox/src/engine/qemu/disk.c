@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/qemu/disk.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/process.h"
 
@@ -24,15 +26,36 @@ static int run_tool(struct csb__env *env, const char *const *argv, csb_error **e
     return rc;
 }
 
-int csb__disk_overlay(struct csb__env *env, const struct csb__instance *i, const char *below,
-                      const char *format, csb_error **err) {
-    CSB__AUTOFREE char *disk = csb__instance_path(i, "disk.qcow2");
+static int overlay_at(struct csb__env *env, const struct csb__instance *i, const char *disk,
+                      const char *below, const char *format, csb_error **err) {
     char size[32];
     const char *const argv[] = {"qemu-img", "create", "-q",  "-f", "qcow2", "-F",
                                 format,     "-b",     below, disk, size,    NULL};
 
     snprintf(size, sizeof(size), "%llu", (unsigned long long)i->disk);
-    return disk ? run_tool(env, argv, err) : csb__fail_nomem(err);
+    return run_tool(env, argv, err);
+}
+
+int csb__disk_overlay(struct csb__env *env, const struct csb__instance *i, const char *below,
+                      const char *format, csb_error **err) {
+    CSB__AUTOFREE char *disk = csb__instance_path(i, "disk.qcow2");
+
+    return disk ? overlay_at(env, i, disk, below, format, err) : csb__fail_nomem(err);
+}
+
+int csb__disk_renew(struct csb__env *env, const struct csb__instance *i, const char *below,
+                    csb_error **err) {
+    CSB__AUTOFREE char *disk = csb__instance_path(i, "disk.qcow2");
+    CSB__AUTOFREE char *fresh = csb__instance_path(i, "disk.qcow2.new");
+    int rc = disk && fresh ? overlay_at(env, i, fresh, below, "qcow2", err) : csb__fail_nomem(err);
+
+    if (rc == 0 && rename(fresh, disk) != 0) {
+        rc = csb__fail_errno(err, errno, "can't make %s", disk);
+    }
+    if (rc != 0 && fresh) {
+        (void)unlink(fresh);
+    }
+    return rc;
 }
 
 int csb__disk_grow(struct csb__env *env, const struct csb__instance *i, csb_error **err) {

@@ -161,9 +161,11 @@ static int come_up(struct csb__env *env, struct csb__instance *i, const struct c
  * and need not boot. */
 static void make_fresh(struct csb__env *env, struct csb__instance *i) {
     CSB__AUTOFREE char *below = csb__path_join(i->warm, "disk.qcow2");
+    CSB__AUTOFREE char *state = csb__path_join(i->warm, "state");
     int64_t saved = csb__env_shield(env, SHUTDOWN_MS);
 
-    if (below && !csb__qemu_alive(i) && csb__disk_overlay(env, i, below, "qcow2", NULL) == 0) {
+    if (below && state && access(state, F_OK) == 0 && !csb__qemu_alive(i) &&
+        csb__disk_renew(env, i, below, NULL) == 0) {
         i->fresh = true;
         (void)csb__instance_save_config(i, NULL);
     }

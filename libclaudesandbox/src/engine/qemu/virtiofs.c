@@ -221,34 +221,36 @@ static int find_changed(struct csb__env *env, const char *dir, int64_t since,
     return csb__run(env, &run, ret, NULL);
 }
 
+/* What the user can do; `where` says in which directory. */
+static void tell(struct csb__env *env, const char *dir, const char *what, const char *where) {
+    csb__log(env, CSB_LOG_WARNING,
+             "%s%s. To have that, %s: claude-sandbox shell -- sudo chown -R %u:%u .", dir, what,
+             where, geteuid(), getegid());
+}
+
 /* From each directory, for a path may be longer than a call takes. It fails, too, at what is another
- * user's of this host: such a one is nobody in the namespace, and was out of the guest's reach. */
+ * user's of this host: that is nobody's in the namespace, and was out of the guest's reach. */
 static void reclaim(struct csb__env *env, const char *dir, int64_t since) {
     char both[32];
     const char *const take[] = {"-execdir", "chown", "-h", "--", both, "{}", "+", NULL};
     const char *const see[] = {"!", "-uid", "65534", "-print", "-quit", NULL};
     CSB__AUTORESULT taken = {0};
     CSB__AUTORESULT seen = {0};
-    int rc;
 
-    if (access(dir, F_OK) != 0) {
-        csb__log(env, CSB_LOG_WARNING,
-                 "%s is gone; where it was moved to, what the VM's root made in it is still that "
-                 "one's. To have it: claude-sandbox shell -- sudo chown -R %u .",
-                 dir, geteuid());
+    if (access(dir, F_OK) != 0 && errno == ENOENT) {
+        tell(env, dir,
+             " is gone; if it was moved, what the VM's root made in it is still that one's",
+             "in its new place");
         return;
     }
     snprintf(both, sizeof(both), "%u:%u", geteuid(), getegid());
-    rc = find_changed(env, dir, since, take, &taken);
-    if (rc == 0 && taken.status == 0) {
-        return;
+    if (find_changed(env, dir, since, take, &taken) == 0) {
+        if (taken.status == 0 ||
+            (probe(env) && find_changed(env, dir, since, see, &seen) == 0 && seen.out.len == 0)) {
+            return;
+        }
     }
-    if (rc != 0 || find_changed(env, dir, since, see, &seen) != 0 || seen.out.len > 0) {
-        csb__log(env, CSB_LOG_WARNING,
-                 "%s: some files still belong to the VM's root. To have them: claude-sandbox shell "
-                 "-- sudo chown -R %u .",
-                 dir, geteuid());
-    }
+    tell(env, dir, ": some files may still belong to the VM's root", "in it");
 }
 
 void csb__virtiofs_settle(struct csb__env *env, struct csb__instance *i) {

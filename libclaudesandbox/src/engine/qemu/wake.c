@@ -21,6 +21,7 @@
 /* The state of the devices is half a megabyte: memory is not part of it. */
 #define MOVE_MS 30000
 #define END_MS 10000
+#define RUN_MS 60000
 #define STATE_FD "state"
 #define SEED_DIGITS 64
 
@@ -226,12 +227,13 @@ static int let_run(struct csb__qmp *q, struct csb__instance *i, const struct csb
     return rc == 0 ? resize_disk(q, i, err) : rc;
 }
 
-static int wake(struct csb__env *env, struct csb__instance *i, const struct csb__spec *spec,
-                const struct csb__image *image, const char *dir, csb_error **err) {
+/* It stands still then, and is nobody yet. */
+static int load(struct csb__env *env, struct csb__instance *i, const struct csb__spec *spec,
+                const struct csb__image *image, const char *dir, struct csb__qmp *q,
+                csb_error **err) {
     CSB__AUTOFREE char *ram = csb__path_join(dir, "ram");
     CSB__AUTOFREE char *state = csb__path_join(dir, "state");
     CSB__AUTOCLOSE int ram_fd = -1;
-    CSB__AUTOQMP q = {0};
     int rc = ram && state ? csb__ram_new(i->memory, &ram_fd, err) : csb__fail_nomem(err);
 
     if (rc == 0) {
@@ -243,17 +245,31 @@ static int wake(struct csb__env *env, struct csb__instance *i, const struct csb_
         rc = csb__ram_load(env, ram, ram_fd, i->memory, err); /* while QEMU comes up */
     }
     if (rc == 0) {
-        rc = csb__launch_wait(env, i, &q, err);
+        rc = csb__launch_wait(env, i, q, err);
     }
-    if (rc == 0) {
-        rc = move(env, &q, "migrate-incoming", state, O_RDONLY, err);
-    }
-    return rc == 0 ? let_run(&q, i, spec, err) : rc;
+    return rc == 0 ? move(env, q, "migrate-incoming", state, O_RDONLY, err) : rc;
 }
 
 int csb__machine_wake(struct csb__env *env, struct csb__instance *i, const struct csb__spec *spec,
                       const struct csb__image *image, const char *dir, csb_error **err) {
-    int rc = wake(env, i, spec, image, dir, err);
+    CSB__AUTOQMP q = {0};
+    bool last_copy = i->kept;
+    int64_t saved = 0;
+    int rc = load(env, i, spec, image, dir, &q, err);
 
-    return rc == 0 ? adopt(env, i, spec, err) : rc;
+    if (rc != 0) {
+        return rc;
+    }
+    /* What was kept of it can't be used again once it has run: who cancels this waits for it. */
+    if (last_copy) {
+        saved = csb__env_shield(env, RUN_MS);
+    }
+    rc = let_run(&q, i, spec, err);
+    if (rc == 0) {
+        rc = adopt(env, i, spec, err);
+    }
+    if (last_copy) {
+        csb__env_unshield(env, saved);
+    }
+    return rc;
 }
