@@ -226,8 +226,11 @@ static bool is_line_cut(int fd, int wait_ms) {
     char buf[256];
     ssize_t n;
 
+    if (fd < 0) {
+        return false;
+    }
     do {
-        n = fd >= 0 ? recv(fd, buf, sizeof(buf), MSG_DONTWAIT) : -1;
+        n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
         if (n == 0 || (n < 0 && errno == ECONNRESET)) {
             return true;
         }
