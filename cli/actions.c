@@ -45,7 +45,8 @@ int cli_stop(csb_vm *vm, const struct cli_options *o) {
     int rc = csb_vm_stop(vm, (o->force ? CSB_STOP_FORCE : 0) | (o->suspend ? CSB_STOP_SUSPEND : 0),
                          &err);
 
-    if (rc == 0 && csb_vm_state(vm) == before) {
+    if (rc == 0 && (before == CSB_VM_STOPPED || before == CSB_VM_SUSPENDED) &&
+        csb_vm_state(vm) == before) {
         if (!o->quiet) {
             printf("%s is %s.\n", csb_vm_name(vm), csb_vm_state_name(vm));
         }

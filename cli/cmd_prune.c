@@ -134,8 +134,7 @@ static int prune(struct prune *p, const csb_vm_list *list) {
         return cli_report(err);
     }
     if (p->n == 0 && p->o->n_names && !p->o->quiet) {
-        printf("No VM %s begins with %s.\n", p->o->force ? "of ours" : "that is stopped",
-               p->o->names[0]);
+        cli_print_safe("there is no such VM to delete");
     }
     fflush(stdout);
     if (p->n + p->n_leftovers == 0 || p->o->dry_run) {

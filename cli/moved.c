@@ -3,6 +3,7 @@
  * into the old one. That is said. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,47 +11,77 @@
 
 #define LOOK_MS 500
 
-/* Of one name or in one place: more than that is not left of a directory that is gone. */
-static bool may_be(const char *gone, const char *here) {
+/* More than its path is not left of a directory that is gone. */
+static bool has_name_of(const char *gone, const char *here) {
     const char *gone_name = strrchr(gone, '/');
     const char *here_name = strrchr(here, '/');
 
-    if (!gone_name || !here_name) {
-        return false;
-    }
-    return strcmp(gone_name, here_name) == 0 ||
-           (gone_name - gone == here_name - here &&
-            strncmp(gone, here, (size_t)(gone_name - gone)) == 0);
+    return gone_name && here_name && strcmp(gone_name, here_name) == 0;
 }
 
-static void say(const csb_vm *old) {
-    char text[1024];
+static bool is_beside(const char *gone, const char *here) {
+    const char *gone_name = strrchr(gone, '/');
+    const char *here_name = strrchr(here, '/');
 
-    snprintf(text, sizeof(text), "this VM is a new one; %s, the project of %s, is gone",
-             csb_vm_project_dir(old), csb_vm_name(old));
-    cli_print_safe(text);
-    fprintf(stderr, "  if it was moved here, try: claude-sandbox delete; ");
+    return gone_name && here_name && gone_name - gone == here_name - here &&
+           strncmp(gone, here, (size_t)(gone_name - gone)) == 0;
+}
+
+static bool is_homeless(const csb_vm *vm) {
+    const char *dir = csb_vm_project_dir(vm);
+
+    return *dir && csb_vm_state(vm) != CSB_VM_BROKEN && access(dir, F_OK) != 0 && errno == ENOENT;
+}
+
+/* That of a project of the same name, or else the only one of a project that was beside this. */
+static const csb_vm *find(const csb_vm_list *list, const char *here) {
+    const csb_vm *beside = NULL;
+    int n_beside = 0;
+
+    for (size_t i = 0; i < csb_vm_list_count(list); i++) {
+        const csb_vm *vm = csb_vm_list_get(list, i);
+
+        if (!is_homeless(vm)) {
+            continue;
+        }
+        if (has_name_of(csb_vm_project_dir(vm), here)) {
+            return vm;
+        }
+        if (is_beside(csb_vm_project_dir(vm), here)) {
+            beside = vm;
+            n_beside++;
+        }
+    }
+    return n_beside == 1 ? beside : NULL;
+}
+
+static void say(const csb_vm *old, const csb_vm *made) {
+    char *where = cli_quote(csb_vm_project_dir(made));
+    char *text = NULL;
+
+    if (asprintf(&text, "this VM is a new one; %s, the project of %s, is gone",
+                 csb_vm_project_dir(old), csb_vm_name(old)) >= 0) {
+        cli_print_safe(text);
+        free(text);
+    }
+    fprintf(stderr, "  if it was moved here, try: claude-sandbox delete %s; ", csb_vm_name(made));
     if (csb_vm_state(old) != CSB_VM_STOPPED && csb_vm_state(old) != CSB_VM_SUSPENDED) {
         fprintf(stderr, "claude-sandbox stop %s; ", csb_vm_name(old));
     }
-    fprintf(stderr, "claude-sandbox fork %s\n", csb_vm_name(old));
+    fprintf(stderr, "claude-sandbox --dir %s fork %s\n", where ? where : "PROJECT",
+            csb_vm_name(old));
+    free(where);
 }
 
 void cli_say_if_moved(const struct cli_options *o, const csb_vm *made) {
     csb_ctx *ctx = o->quiet ? NULL : cli_new_hasty_context(o, LOOK_MS);
     csb_vm_list *list = NULL;
 
-    if (ctx) {
-        (void)csb_vm_list_new(ctx, &list, NULL);
-    }
-    for (size_t i = 0; list && i < csb_vm_list_count(list); i++) {
-        const csb_vm *old = csb_vm_list_get(list, i);
-        const char *dir = csb_vm_project_dir(old);
+    if (ctx && csb_vm_list_new(ctx, &list, NULL) == 0) {
+        const csb_vm *old = find(list, csb_vm_project_dir(made));
 
-        if (*dir && access(dir, F_OK) != 0 && errno == ENOENT &&
-            may_be(dir, csb_vm_project_dir(made))) {
-            say(old);
-            break;
+        if (old) {
+            say(old, made);
         }
     }
     csb_vm_list_free(list);

@@ -269,6 +269,22 @@ static int help(const struct cli_command *before, int argc, char **argv, int i) 
     return 0;
 }
 
+/* "-h" may share its dash, too. */
+static bool asks_help(const char *word) {
+    const struct option *option;
+
+    if (word[0] != '-' || word[1] == '-') {
+        return strcmp(word, "--help") == 0;
+    }
+    for (word++; *word && *word != 'h'; word++) {
+        option = by_letter(*word);
+        if (!option || option->value_name) {
+            return false;
+        }
+    }
+    return *word == 'h';
+}
+
 /* By a name that is a command's own: then the command need not be said. */
 static const struct cli_command *called_as(const char *path) {
     const char *slash = path ? strrchr(path, '/') : NULL;
@@ -290,7 +306,7 @@ int cli_parse(int argc, char **argv, struct cli_options *o, const struct cli_com
             o->rest = (const char *const *)(argv + i + 1);
             break;
         }
-        if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0) {
+        if (asks_help(argv[i])) {
             return help(*command, argc, argv, i);
         }
         if (strcmp(argv[i], "--version") == 0) {

@@ -39,9 +39,10 @@ int cli_parse_ports(const char *text, csb_port *ports, size_t max, size_t *n) {
             return cli_usage_error("--ports %s: not a list of ports from 1 to 65535, such as "
                                    "8080:80,9090, nor none%s",
                                    text,
-                                   strchr(text, ' ') ? "; what is for Claude goes behind --: "
-                                                       "claude-sandbox -- -p PROMPT"
-                                                     : "");
+                                   *text < '0' || *text > '9'
+                                       ? "; what is for Claude goes behind --: "
+                                         "claude-sandbox -- -p PROMPT"
+                                       : "");
         }
         ports[(*n)++] = port;
         if (*p == '\0') {

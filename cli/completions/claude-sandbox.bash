@@ -2,10 +2,12 @@
 # shellcheck shell=bash
 # Commands and options come from the program itself, so that nothing here can be out of date.
 
-# What an option takes, as in the help: DIR, FILE, VM, ...; nothing for a flag.
+# What an option takes, as in the help: DIR, FILE, VM, ...; nothing for a flag. Of letters that share
+# a dash the last one is asked for.
 _claude_sandbox_value() {
     local letter name value
 
+    [[ $1 != -[!-]?* ]] || set -- "-${1: -1}" "$2"
     while IFS=$'\t' read -r letter name value _; do
         if [[ $1 == "$letter" || $1 == "$name" ]]; then
             [[ $value == - ]] || printf '%s\n' "$value"

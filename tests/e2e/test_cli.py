@@ -26,7 +26,7 @@ def refused(sandbox: Sandbox, *argv: str, saying: str = "") -> None:
 
 # ---- help and version --------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("argv", [("-h",), ("--help",), ("-d", "x", "-h"), ("-h", "--", "x")])
+@pytest.mark.parametrize("argv", [("-h",), ("--help",), ("-d", "x", "-h"), ("-h", "--", "x"), ("-qvh",)])
 def test_help(sandbox: Sandbox, argv: tuple[str, ...]) -> None:
     done = sandbox.run(*argv).expect(0)
     assert done.text.startswith("Usage: claude-sandbox [OPTIONS] [COMMAND] [-- ARGS]\n")
@@ -111,7 +111,8 @@ def test_a_flag_takes_no_value(sandbox: Sandbox, option: str) -> None:
     (("shell", "ls"), 'goes behind --'),
     (("-vx", "status"), "unknown option -vx"),
     (("-qd",), "--dir needs a value"),
-    (("-p", "Fix the tests"), "claude-sandbox -- -p"),
+    (("-p", "fix"), "claude-sandbox -- -p"),
+    (("-p", "80, 81"), "nor none"),
     (("status", "--", "x"), "status takes nothing behind --"),
     (("stop", "--", "x"), "stop takes nothing behind --"),
     (("delete", "x", "--"), "delete takes nothing behind --"),

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import resource
+import shlex
 import shutil
 import signal
 import struct
@@ -560,12 +561,13 @@ def test_project_is_moved_and_used(lab: FakeLab, place: str) -> None:
     done = lab.make(moved).expect(0, f"{project}, the project of {name}, is gone")
     assert "other" not in done.err
     assert "is gone" not in lab.run("-d", moved, "shell", "--", "true").expect(0).err, "it is new no more"
-    steps = done.err.partition("try: ")[2].splitlines()[0].split("; ")
-    assert steps == ["claude-sandbox delete", f"claude-sandbox stop {name}", f"claude-sandbox fork {name}"]
-    lab.run("-d", moved, "delete", "-f").expect(0)
-    lab.run("stop", name).expect(0)
-    lab.run("-d", moved, "fork", name).expect(0)
-    lab.run("-d", moved, "shell", "--", "true").expect(0)
+    # As it stands there, from wherever one is.
+    steps = [shlex.split(step) for step in done.err.partition("try: ")[2].splitlines()[0].split("; ")]
+    assert [step[0] for step in steps] == ["claude-sandbox"] * 3
+    new = lab.row(moved).name
+    for step, words in zip(steps, (f"Deleted {new}.", f"Stopped {name}.", f"Made {new} from {name}.")):
+        assert lab.run(*step[1:], cwd=other).expect(0).text == f"{words}\n"
+    assert set(lab.records()) == {name, new, lab.row(other).name}
 
 
 def test_project_that_has_nothing_to_do_with_one_that_is_gone(lab: FakeLab) -> None:
@@ -575,6 +577,11 @@ def test_project_that_has_nothing_to_do_with_one_that_is_gone(lab: FakeLab) -> N
     project.rmdir()
     assert "is gone" not in lab.make(lab.project("deeper/new")).expect(0).err
     assert "is gone" not in lab.make(lab.project("new"), "-q").expect(0).err
+    # Which of them would it have been?
+    another = lab.project("another")
+    lab.make(another).expect(0)
+    another.rmdir()
+    assert "is gone" not in lab.make(lab.project("third")).expect(0).err
 
 
 def test_events_of_a_project(lab: FakeLab) -> None:
