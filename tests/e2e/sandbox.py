@@ -56,8 +56,9 @@ def find_library(cli: str) -> str:
 def processes() -> dict[int, str]:
     """Every process of this machine with its arguments."""
     lines = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,args="], capture_output=True, check=True).stdout
+    # A line may be another one's continuation: arguments may have line breaks.
     rows = (line.split(None, 1) for line in lines.decode(errors="replace").splitlines())
-    return {int(row[0]): row[1] for row in rows if len(row) == 2 and "<defunct>" not in row[1]}
+    return {int(row[0]): row[1] for row in rows if len(row) == 2 and row[0].isdigit() and "<defunct>" not in row[1]}
 
 
 def is_alive(pid: int) -> bool:
