@@ -381,11 +381,14 @@ class VoiceLab(FakeLab):
 
 @pytest.fixture
 def voice_lab(cli: str) -> Iterator[VoiceLab]:
-    made = VoiceLab(cli)
-    try:
-        yield made
-    finally:
-        made.close()
+    """One at a time: a pretended guest's /dev/shm, where its microphone is, is this machine's own."""
+    with open(f"/tmp/csb-voice-{os.getuid()}.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = VoiceLab(cli)
+        try:
+            yield made
+        finally:
+            made.close()
 
 
 def record(lab: VoiceLab, project: Path, *more: str, env: Optional[dict[str, str]] = None) -> Done:
