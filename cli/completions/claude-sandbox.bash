@@ -2,12 +2,15 @@
 # shellcheck shell=bash
 # Commands and options come from the program itself, so that nothing here can be out of date.
 
-# What an option takes, as in the help: DIR, FILE, VM, ...; nothing for a flag. Of letters that share
-# a dash the last one is asked for.
+# What an option takes of the word behind it, as in the help: DIR, FILE, VM, ...; nothing for a flag.
+# Of letters that share a dash the last one may; what is behind one that takes a value is that value.
 _claude_sandbox_value() {
     local letter name value
 
-    [[ $1 != -[!-]?* ]] || set -- "-${1: -1}" "$2"
+    while [[ $1 == -[!-]?* ]]; do
+        [[ -z $(_claude_sandbox_value "${1:0:2}" "$2") ]] || return 0
+        set -- "-${1:2}" "$2"
+    done
     while IFS=$'\t' read -r letter name value _; do
         if [[ $1 == "$letter" || $1 == "$name" ]]; then
             [[ $value == - ]] || printf '%s\n' "$value"

@@ -11,9 +11,10 @@ function __claude_sandbox_command
     set -l is_value 0
     contains -- -- $words; and return 1
     for word in $words[2..-1]
-        # Of letters that share a dash the last one may have a value.
-        if string match -qr -- '^-[^-].' $word
-            set word -(string sub -s -1 -- $word)
+        # Of letters that share a dash the last one may have a value; behind another it is there already.
+        while string match -qr -- '^-[^-].' $word
+            contains -- (string sub -l 2 -- $word) $__claude_sandbox_valued; and break
+            set word -(string sub -s 3 -- $word)
         end
         if test $is_value = 1
             set is_value 0

@@ -105,7 +105,8 @@ def test_every_option(lab: CompletionLab, shell: str) -> None:
 @shells
 def test_options_of_the_command(lab: CompletionLab, shell: str) -> None:
     """What it would refuse is not offered; while there is none yet, any may come."""
-    for words in (("stop",), ("-q", "-d", "start", "stop"), ("-qd", "start", "stop")):
+    for words in (("stop",), ("-q", "-d", "start", "stop"), ("-qd", "start", "stop"),
+                  ("-dstart", "stop"), ("-qdstart", "stop")):
         assert {"--suspend", "--force", "--dir", "--help"} <= lab.offers(shell, *words, "--")
         assert not {"--mem", "--json", "--follow"} & lab.offers(shell, *words, "--")
     assert {"--mem", "--share-login"} <= lab.offers(shell, "start", "--")
@@ -175,7 +176,7 @@ def zsh(lab: CompletionLab) -> Iterator[Terminal]:
     (b"status --js", rb"--json "), (b"--engine=q", rb"qemu "), (b"--engine q", rb"qemu "),
     (b"stop claude-sandbox-a", rb"claude-sandbox-app-00000001 "), (b"-c claude-sandbox-w", rb"claude-sandbox-web-00000002 "),
     (b"stop --su", rb"--suspend "), (b"-d start status --j", rb"--json "), (b"-qd start status --j", rb"--json "),
-    (b"-qd a", rb"a\\ dir/"), (b"-d a", rb"a\\ dir/"), (b"-t a\\ f", rb"a\\ file.yaml ")])
+    (b"-qdstart status --j", rb"--json "), (b"-qd a", rb"a\\ dir/"), (b"-d a", rb"a\\ dir/"), (b"-t a\\ f", rb"a\\ file.yaml ")])
 def test_zsh(zsh: Terminal, typed: bytes, completed: bytes) -> None:
     zsh.send(b"claude-sandbox " + typed + b"\t")
     zsh.expect(rb"claude-sandbox .*" + completed, 20)
