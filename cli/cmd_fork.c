@@ -9,6 +9,7 @@ static int check(csb_ctx *ctx, const struct cli_options *o, const char *dir) {
     csb_error *err = NULL;
     csb_vm *vm = NULL;
     char text[1024];
+    bool itself;
     int rc = csb_vm_open(ctx, o->names[0], &vm, &err);
 
     csb_vm_free(vm);
@@ -20,18 +21,17 @@ static int check(csb_ctx *ctx, const struct cli_options *o, const char *dir) {
         csb_error_free(err); /* none, or what making it will say */
         return -1;
     }
-    if (strcmp(csb_vm_name(vm), o->names[0]) == 0) {
+    itself = strcmp(csb_vm_name(vm), o->names[0]) == 0;
+    if (itself) {
         snprintf(text, sizeof(text), "%s is the VM of %s itself; a copy is for another project",
                  csb_vm_name(vm), csb_vm_project_dir(vm));
-        cli_print_safe(text);
-        fprintf(stderr, "  try: claude-sandbox --dir PROJECT fork %s\n", csb_vm_name(vm));
-        csb_vm_free(vm);
-        return EXIT_SANDBOX;
+    } else {
+        snprintf(text, sizeof(text), "%s has a VM already: %s", csb_vm_project_dir(vm),
+                 csb_vm_name(vm));
     }
-    snprintf(text, sizeof(text), "%s has a VM already: %s", csb_vm_project_dir(vm),
-             csb_vm_name(vm));
     cli_print_safe(text);
-    fprintf(stderr, "  try: claude-sandbox delete %s\n", csb_vm_name(vm));
+    fprintf(stderr, "  try: claude-sandbox %s %s\n", itself ? "--dir PROJECT fork" : "delete",
+            csb_vm_name(vm));
     csb_vm_free(vm);
     return EXIT_SANDBOX;
 }

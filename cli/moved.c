@@ -11,20 +11,21 @@
 
 #define LOOK_MS 500
 
-/* More than its path is not left of a directory that is gone. */
-static bool has_name_of(const char *gone, const char *here) {
-    const char *gone_name = strrchr(gone, '/');
-    const char *here_name = strrchr(here, '/');
+/* Of a path, up to its name. More than its path is not left of a directory that is gone. */
+static size_t parent_length(const char *path) {
+    const char *slash = strrchr(path, '/');
 
-    return gone_name && here_name && strcmp(gone_name, here_name) == 0;
+    return slash ? (size_t)(slash - path) : 0;
+}
+
+static bool has_name_of(const char *gone, const char *here) {
+    return strcmp(gone + parent_length(gone), here + parent_length(here)) == 0;
 }
 
 static bool is_beside(const char *gone, const char *here) {
-    const char *gone_name = strrchr(gone, '/');
-    const char *here_name = strrchr(here, '/');
+    size_t len = parent_length(gone);
 
-    return gone_name && here_name && gone_name - gone == here_name - here &&
-           strncmp(gone, here, (size_t)(gone_name - gone)) == 0;
+    return len == parent_length(here) && strncmp(gone, here, len) == 0;
 }
 
 static bool is_homeless(const csb_vm *vm) {

@@ -244,11 +244,10 @@ static void reclaim(struct csb__env *env, const char *dir, int64_t since) {
         return;
     }
     snprintf(both, sizeof(both), "%u:%u", geteuid(), getegid());
-    if (find_changed(env, dir, since, take, &taken) == 0) {
-        if (taken.status == 0 ||
-            (probe(env) && find_changed(env, dir, since, see, &seen) == 0 && seen.out.len == 0)) {
-            return;
-        }
+    if (find_changed(env, dir, since, take, &taken) == 0 &&
+        (taken.status == 0 ||
+         (probe(env) && find_changed(env, dir, since, see, &seen) == 0 && seen.out.len == 0))) {
+        return;
     }
     tell(env, dir, ": some files may still belong to the VM's root", "in it");
 }
